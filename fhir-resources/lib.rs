@@ -1,0 +1,140 @@
+//! The embedded policy set, and the one place that reads FHIR resources with fhirbolt.
+//!
+//! It turns files into typed R4 resources and says which file and which element is wrong. It knows nothing of what the
+//! resources mean: that is `covenant::policy`. It never reads what a client sent.
+
+use fhirbolt::serde::{DeserializationConfig, DeserializationMode};
+use rust_embed::RustEmbed;
+use serde_json::Value;
+
+pub use fhirbolt::model::r4;
+use fhirbolt::model::r4::resources::{
+    CodeSystem, ConceptMap, InsurancePlan, Library, NamingSystem, Organization, PlanDefinition, ValueSet,
+};
+
+#[derive(RustEmbed)]
+#[folder = "."]
+#[include = "payer/*.json"]
+#[include = "policies/**/*.json"]
+#[include = "terminology/*.json"]
+struct Embedded;
+
+/// One file of a policy set: its path inside the set and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Path inside the set, with `/` between folders: `policies/633/PlanDefinition-633.json`.
+    pub path: String,
+    /// The bytes as they lie on disk.
+    pub bytes: Vec<u8>,
+}
+
+/// The files of the default policy set, sorted by path.
+#[must_use]
+pub fn embedded() -> Vec<File> {
+    let mut files: Vec<File> = Embedded::iter()
+        .filter_map(|path| {
+            let file = Embedded::get(&path)?;
+            Some(File { path: path.into_owned(), bytes: file.data.into_owned() })
+        })
+        .collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// A resource of a kind that a policy set is made of.
+#[derive(Debug, Clone)]
+pub enum Resource {
+    /// A code system that a policy set defines for itself.
+    CodeSystem(Box<CodeSystem>),
+    /// How codes of others become ours.
+    ConceptMap(Box<ConceptMap>),
+    /// A product line.
+    InsurancePlan(Box<InsurancePlan>),
+    /// The facts of a policy.
+    Library(Box<Library>),
+    /// A code system of others: its short name and every URI and OID it goes by.
+    NamingSystem(Box<NamingSystem>),
+    /// The payer.
+    Organization(Box<Organization>),
+    /// The rules of a policy version.
+    PlanDefinition(Box<PlanDefinition>),
+    /// A set of codes.
+    ValueSet(Box<ValueSet>),
+}
+
+/// Why a file could not be read as a FHIR R4 resource.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not JSON.
+    #[error("not JSON: {0}")]
+    Json(serde_json::Error),
+    /// JSON that FHIR forbids anywhere: an empty array, object or string, or a null outside an array of primitives.
+    #[error("{0} is empty, which FHIR does not allow")]
+    Empty(String),
+    /// A resource type that has no place in a policy set, or none at all.
+    #[error("resourceType is not one of {}", KINDS.join(", "))]
+    Kind,
+    /// Not a valid resource of its type.
+    #[error("not a valid {kind}: {message}")]
+    Invalid {
+        /// The resource type that the file says it is.
+        kind: &'static str,
+        /// What the reader found, with the element's path.
+        message: String,
+    },
+}
+
+const KINDS: [&str; 8] =
+    ["CodeSystem", "ConceptMap", "InsurancePlan", "Library", "NamingSystem", "Organization", "PlanDefinition", "ValueSet"];
+
+/// Reads one resource strictly: an element that R4 does not know is an error.
+///
+/// # Errors
+/// [`ReadError`], which names the element where the reader knows it.
+pub fn read(bytes: &[u8]) -> Result<Resource, ReadError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(ReadError::Json)?;
+    // fhirbolt panics on empty arrays, so they are found before it sees them.
+    if let Some(path) = first_empty(&value, "") {
+        return Err(ReadError::Empty(path));
+    }
+    let kind = value.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        "CodeSystem" => typed(bytes, "CodeSystem").map(Resource::CodeSystem),
+        "ConceptMap" => typed(bytes, "ConceptMap").map(Resource::ConceptMap),
+        "InsurancePlan" => typed(bytes, "InsurancePlan").map(Resource::InsurancePlan),
+        "Library" => typed(bytes, "Library").map(Resource::Library),
+        "NamingSystem" => typed(bytes, "NamingSystem").map(Resource::NamingSystem),
+        "Organization" => typed(bytes, "Organization").map(Resource::Organization),
+        "PlanDefinition" => typed(bytes, "PlanDefinition").map(Resource::PlanDefinition),
+        "ValueSet" => typed(bytes, "ValueSet").map(Resource::ValueSet),
+        _ => Err(ReadError::Kind),
+    }
+}
+
+fn typed<T>(bytes: &[u8], kind: &'static str) -> Result<Box<T>, ReadError>
+where
+    T: fhirbolt::serde::DeserializeResourceOwned,
+{
+    let config = DeserializationConfig { mode: DeserializationMode::Strict };
+    fhirbolt::json::from_slice::<T>(bytes, Some(config))
+        .map(Box::new)
+        .map_err(|error| ReadError::Invalid { kind, message: error.to_string() })
+}
+
+/// The path of the first empty array, object, string or null.
+fn first_empty(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Null => Some(path.to_owned()),
+        Value::String(text) if text.is_empty() => Some(path.to_owned()),
+        Value::Array(items) if items.is_empty() => Some(path.to_owned()),
+        Value::Object(members) if members.is_empty() => Some(path.to_owned()),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| first_empty(item, &format!("{path}[{index}]")))
+        }
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            first_empty(member, &format!("{path}{dot}{name}"))
+        }),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
