@@ -4,7 +4,7 @@
 //! resources mean: that is `covenant::policy`. It never reads what a client sent.
 
 use fhirbolt::serde::{DeserializationConfig, DeserializationMode};
-use rust_embed::RustEmbed;
+use rust_embed::Embed;
 use serde_json::Value;
 
 pub use fhirbolt::model::r4;
@@ -12,7 +12,7 @@ use fhirbolt::model::r4::resources::{
     CodeSystem, ConceptMap, InsurancePlan, Library, NamingSystem, Organization, PlanDefinition, ValueSet,
 };
 
-#[derive(RustEmbed)]
+#[derive(Embed)]
 #[folder = "."]
 #[include = "payer/*.json"]
 #[include = "policies/**/*.json"]
@@ -84,8 +84,16 @@ pub enum ReadError {
     },
 }
 
-const KINDS: [&str; 8] =
-    ["CodeSystem", "ConceptMap", "InsurancePlan", "Library", "NamingSystem", "Organization", "PlanDefinition", "ValueSet"];
+const KINDS: [&str; 8] = [
+    "CodeSystem",
+    "ConceptMap",
+    "InsurancePlan",
+    "Library",
+    "NamingSystem",
+    "Organization",
+    "PlanDefinition",
+    "ValueSet",
+];
 
 /// Reads one resource strictly: an element that R4 does not know is an error.
 ///
@@ -136,5 +144,43 @@ fn first_empty(value: &Value, path: &str) -> Option<String> {
             first_empty(member, &format!("{path}{dot}{name}"))
         }),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{embedded, read};
+    use serde_json::Value;
+
+    #[test]
+    fn every_resource_of_the_default_set_reads() {
+        let files: Vec<_> = embedded().into_iter().filter(|file| !file.path.contains("/cases/")).collect();
+        assert!(files.len() > 30, "only {} files are embedded", files.len());
+        let faults: Vec<String> = files
+            .iter()
+            .filter_map(|file| read(&file.bytes).err().map(|error| format!("{}: {error}", file.path)))
+            .collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    #[test]
+    fn every_file_is_named_after_its_type_and_id() {
+        for file in embedded().iter().filter(|file| !file.path.contains("/cases/")) {
+            let resource: Value = serde_json::from_slice(&file.bytes).unwrap_or_default();
+            let text = |member| resource.get(member).and_then(Value::as_str).unwrap_or_default();
+            let name = format!("{}-{}.json", text("resourceType"), text("id"));
+            assert_eq!(file.path.rsplit('/').next(), Some(name.as_str()));
+        }
+    }
+
+    #[test]
+    fn every_case_file_is_a_table_of_cases() {
+        let cases: Vec<_> = embedded().into_iter().filter(|file| file.path.contains("/cases/")).collect();
+        assert!(!cases.is_empty());
+        for file in cases {
+            let table: Value = serde_json::from_slice(&file.bytes).unwrap_or_default();
+            let rows = table.get("cases").and_then(Value::as_array).map_or(0, Vec::len);
+            assert!(rows > 0, "{} has no cases", file.path);
+        }
     }
 }

@@ -1,1 +1,3 @@
-//! x
+//! Covenant.
+pub mod decide;
+pub mod policy;

@@ -1,0 +1,41 @@
+//! Conditions are true, false or unknown; an unknown fact makes its condition unknown, never false.
+
+use super::facts::{Fact, Facts};
+use crate::policy::model::{Coding, Condition, FactName};
+
+/// The three truth values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// Holds.
+    True,
+    /// Does not hold.
+    False,
+    /// A fact is missing.
+    Unknown,
+}
+
+/// Whether all the conditions hold, as far as the facts tell. One that is false settles it.
+#[must_use]
+pub fn all(conditions: &[Condition], facts: &Facts) -> Truth {
+    conditions.iter().fold(Truth::True, |so_far, condition| {
+        let this = match facts.get(condition.fact) {
+            Fact::Known(codes) if holds(condition, codes) => Truth::True,
+            Fact::Known(_) => Truth::False,
+            Fact::Absent | Fact::Unavailable(_) => Truth::Unknown,
+        };
+        match (so_far, this) {
+            (Truth::False, _) | (_, Truth::False) => Truth::False,
+            (Truth::Unknown, _) | (_, Truth::Unknown) => Truth::Unknown,
+            (Truth::True, Truth::True) => Truth::True,
+        }
+    })
+}
+
+/// Whether all the conditions hold when every fact they name has a value.
+pub fn all_known<'f>(conditions: &[Condition], value: impl Fn(FactName) -> &'f [Coding]) -> bool {
+    conditions.iter().all(|condition| holds(condition, value(condition.fact)))
+}
+
+fn holds(condition: &Condition, codes: &[Coding]) -> bool {
+    codes.iter().any(|code| condition.any_of.binary_search(code).is_ok())
+}

@@ -1,0 +1,285 @@
+//! Decides what is known of an order against the policies: the pure heart, without I/O, clock or JSON.
+//!
+//! What is missing is computed, never written by hand: see [`world`].
+
+pub mod condition;
+pub mod determination;
+pub mod facts;
+mod world;
+
+use std::collections::BTreeSet;
+
+use determination::{
+    Candidate, Covered, Determination, Documentation, Held, Holds, InfoNeeded, Needs, PaNeeded, Reasons, Shown, Trace,
+};
+use facts::{Fact, Facts};
+use jiff::civil::Date;
+use world::{World, Worlds};
+
+use crate::policy::model::{self, Action, Case, Coding, DocNeeded, FactName, Hits, Policy, PolicySet};
+
+/// One determination for each billing code of the order; one without a code where it has none.
+#[must_use]
+pub fn decide<'p>(facts: &Facts, set: &'p PolicySet) -> Vec<Determination<'p>> {
+    if !facts.to_be_performed {
+        return vec![settled(None, &set.default_rule.not_to_be_performed, [])];
+    }
+    let mut billing: Vec<&Coding> = Vec::new();
+    for code in facts.codes.iter().filter(|code| set.is_billing(code)).chain(&facts.billing_options) {
+        if !billing.contains(&code) {
+            billing.push(code);
+        }
+    }
+    if !billing.is_empty() {
+        return billing.into_iter().map(|code| one(facts, set, Some(code), &[code])).collect();
+    }
+    if facts.codes.is_empty() {
+        return vec![settled(None, &set.default_rule.code_not_specific, [InfoNeeded::DetailCode])];
+    }
+    vec![one(facts, set, None, &facts.codes.iter().collect::<Vec<_>>())]
+}
+
+/// What is decided where something that was needed could not be had.
+#[must_use]
+pub fn technical(set: &PolicySet) -> Determination<'_> {
+    settled(None, &set.default_rule.technical, [])
+}
+
+/// The determination for one code, given in one or several code systems.
+fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &[&Coding]) -> Determination<'p> {
+    const NOTHING: &Hits = &Hits { exact: Vec::new(), wider: Vec::new() };
+    let hits = || codes.iter().filter_map(|code| set.index.get(*code));
+    let hits = hits().find(|hits| !hits.exact.is_empty()).or_else(|| hits().next()).unwrap_or(NOTHING);
+    let Some(worlds) = Worlds::of(facts, hits, set) else {
+        return settled(billing, &set.default_rule.technical, []);
+    };
+    let covered = aspect(facts, &worlds, |world| Some(world.case.outcome.covered));
+    // Where the service is a benefit in some worlds only, authorisation matters in those alone.
+    let only_not_covered = worlds.iter().all(|world| world.case.outcome.covered == model::Covered::NotCovered);
+    let pa_needed = aspect(facts, &worlds, |world| match world.case.outcome.covered {
+        model::Covered::NotCovered if !only_not_covered => None,
+        _ => Some(world.case.outcome.pa_needed),
+    });
+    let documents = aspect(facts, &worlds, |world| Some(&world.case.outcome.doc_needed));
+    if [covered.unavailable, pa_needed.unavailable, documents.unavailable].contains(&true) {
+        let mut determination = settled(billing, &set.default_rule.technical, []);
+        determination.trace = trace(facts, &worlds);
+        return determination;
+    }
+    Determination {
+        billing_code: billing.cloned(),
+        covered: covered_of(covered.same, &covered.needs()),
+        pa_needed: pa_needed_of(pa_needed.same, &pa_needed.needs()),
+        documentation: documentation(documents, &worlds),
+        reasons: reasons(&worlds),
+        details: held(&worlds, |action| &action.details),
+        expiry: expiry(facts, &worlds),
+        shown: shown(facts, &worlds),
+        trace: trace(facts, &worlds),
+    }
+}
+
+/// One aspect of the outcome over all worlds.
+struct Aspect<T> {
+    /// What every world says, if they agree. Worlds in which it does not matter say nothing.
+    same: Option<T>,
+    /// The facts it depends on.
+    depends: Vec<FactName>,
+    /// One of those could not be had.
+    unavailable: bool,
+}
+
+fn aspect<'p, T: PartialEq>(facts: &Facts, worlds: &Worlds<'p>, of: impl Fn(World<'p>) -> Option<T>) -> Aspect<T> {
+    let mut said = worlds.iter().filter_map(&of);
+    let same = said.next().filter(|first| said.all(|next| next == *first));
+    if same.is_some() {
+        return Aspect { same, depends: Vec::new(), unavailable: false };
+    }
+    let depends = worlds.depends(&of);
+    let unavailable = depends.iter().any(|name| matches!(facts.get(*name), Fact::Unavailable(_)));
+    Aspect { same, depends, unavailable }
+}
+
+impl<T> Aspect<T> {
+    fn needs(&self) -> Needs {
+        Needs::new(self.depends.iter().copied().map(InfoNeeded::of))
+    }
+}
+
+fn covered_of(same: Option<model::Covered>, needs: &Needs) -> Covered {
+    match same {
+        Some(model::Covered::Covered) => Covered::Covered,
+        Some(model::Covered::NotCovered) => Covered::NotCovered,
+        Some(model::Covered::Indeterminate) => Covered::Indeterminate,
+        Some(model::Covered::Conditional) | None => Covered::Conditional(needs.clone()),
+    }
+}
+
+fn pa_needed_of(same: Option<Option<model::PaNeeded>>, needs: &Needs) -> Option<PaNeeded> {
+    Some(match same {
+        Some(said) => match said? {
+            model::PaNeeded::NoAuth => PaNeeded::NoAuth,
+            model::PaNeeded::AuthNeeded => PaNeeded::AuthNeeded,
+            model::PaNeeded::PerformPa => PaNeeded::PerformPa,
+            model::PaNeeded::Indeterminate => PaNeeded::Indeterminate,
+            model::PaNeeded::Conditional => PaNeeded::Conditional(needs.clone()),
+        },
+        None => PaNeeded::Conditional(needs.clone()),
+    })
+}
+
+fn documentation(aspect: Aspect<&Vec<DocNeeded>>, worlds: &Worlds<'_>) -> Option<Documentation> {
+    let needed = aspect.same.map_or_else(|| vec![DocNeeded::Conditional], Clone::clone);
+    if needed.is_empty() {
+        return None;
+    }
+    let needs = needed.contains(&DocNeeded::Conditional).then(|| aspect.needs());
+    let outcomes = || worlds.iter().map(|world| &world.case.outcome);
+    let purposes: BTreeSet<_> = outcomes().flat_map(|outcome| &outcome.doc_purpose).copied().collect();
+    let questionnaires: BTreeSet<_> = outcomes().flat_map(|outcome| &outcome.questionnaires).cloned().collect();
+    let (purposes, questionnaires) = (purposes.into_iter().collect(), questionnaires.into_iter().collect());
+    Some(Documentation { needed, needs, purposes, questionnaires })
+}
+
+/// The actions of all worlds in the order they are met, each with when it holds.
+fn actions<'p>(worlds: &Worlds<'p>) -> Vec<(Option<&'p Policy>, &'p Action, Holds<'p>)> {
+    fn scope<'p>(world: World<'p>) -> Option<&'p Action> {
+        world.policy.map(|policy| &policy.scope)
+    }
+    let mut found: Vec<(Option<&Policy>, &Action, Holds<'_>)> = Vec::new();
+    for world in worlds.iter() {
+        for action in scope(world).into_iter().chain([&world.case.action]) {
+            if found.iter().any(|(_, seen, _)| std::ptr::eq(*seen, action)) {
+                continue;
+            }
+            let is = |other: World<'_>| {
+                std::ptr::eq(&raw const other.case.action, action)
+                    || scope(other).is_some_and(|it| std::ptr::eq(it, action))
+            };
+            let scoped = worlds.iter().all(|other| scope(other).is_some());
+            let holds = match world.policy {
+                _ if worlds.iter().all(is) => Holds::Always,
+                None => Holds::Otherwise,
+                Some(policy) => {
+                    let outer = policy.scope.when.as_deref().filter(|_| !scoped);
+                    let inner = action.when.as_deref().filter(|_| !std::ptr::eq(action, &raw const policy.scope));
+                    Holds::If(outer.into_iter().chain(inner).collect())
+                }
+            };
+            found.push((world.policy, action, holds));
+        }
+    }
+    found
+}
+
+fn held<'p, T>(worlds: &Worlds<'p>, of: impl Fn(&'p Action) -> &'p [T]) -> Vec<Held<'p, T>> {
+    let actions = actions(worlds).into_iter();
+    actions
+        .flat_map(|(_, action, holds)| of(action).iter().map(move |what| Held { what, holds: holds.clone() }))
+        .collect()
+}
+
+fn reasons<'p>(worlds: &Worlds<'p>) -> Reasons<'p> {
+    let mut all = held(worlds, |action| &action.reasons).into_iter();
+    let first = all.next().unwrap_or(Held { what: &worlds.first.case.why, holds: Holds::Always });
+    Reasons::new(first, all.collect())
+}
+
+/// The last day on which nothing that the answer rests on has changed.
+fn expiry(facts: &Facts, worlds: &Worlds<'_>) -> Option<Date> {
+    let outcomes = worlds.iter().filter_map(|world| world.case.outcome.expiry);
+    let policies = worlds.iter().filter_map(|world| world.policy?.effective.1);
+    let coverage = worlds.iter().filter_map(|world| facts.coverage.end.filter(|_| world.policy.is_some()));
+    outcomes.chain(policies).chain(coverage).min()
+}
+
+fn shown<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Vec<Shown<'p>> {
+    let cards = actions(worlds).into_iter().filter_map(|(policy, action, holds)| {
+        let card = Held { what: action.card.as_ref()?, holds };
+        let scope = policy.filter(|policy| std::ptr::eq(action, &raw const policy.scope));
+        Some(Shown {
+            action: &action.id,
+            card,
+            paragraphs: scope.map(|policy| notes(facts, policy)).unwrap_or_default(),
+        })
+    });
+    cards.collect()
+}
+
+/// The paragraphs of the notes that are known to hold, or of the groups none of whose notes is.
+fn notes<'p>(facts: &Facts, policy: &'p Policy) -> Vec<(&'p str, &'p crate::policy::template::Template)> {
+    let mut paragraphs = Vec::new();
+    for group in &policy.notes {
+        let holding =
+            group.notes.iter().filter(|note| condition::all(&note.conditions, facts) == condition::Truth::True);
+        let before = paragraphs.len();
+        paragraphs.extend(holding.filter_map(|note| Some((&*note.id, note.paragraph.as_ref()?))));
+        if paragraphs.len() == before {
+            paragraphs.extend(group.fallback.as_ref().map(|text| (&*group.id, text)));
+        }
+    }
+    paragraphs
+}
+
+fn trace<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Trace<'p> {
+    let mut candidates: Vec<Candidate<'_>> = Vec::new();
+    for world in worlds.iter() {
+        let candidate = candidate(world.policy, world.case);
+        if !candidates.contains(&candidate) {
+            candidates.push(candidate);
+        }
+    }
+    let mut trace = Trace { candidates, used: Vec::new(), missing: Vec::new() };
+    let policies: Vec<&Policy> = worlds.iter().filter_map(|world| world.policy).collect();
+    let named = |name: FactName| {
+        let notes = policies.iter().flat_map(|policy| &policy.notes).flat_map(|group| &group.notes);
+        let actions = policies.iter().flat_map(|policy| &policy.cases).map(|case| &case.action).chain(notes);
+        actions.flat_map(|action| &action.conditions).any(|condition| condition.fact == name)
+    };
+    for name in [FactName::Setting, FactName::Plan, FactName::Diagnosis] {
+        match facts.get(name) {
+            _ if !named(name) => {}
+            Fact::Known(codes) => trace.used.push((name, codes.clone())),
+            Fact::Absent => trace.missing.push((name, false)),
+            Fact::Unavailable(_) => trace.missing.push((name, true)),
+        }
+    }
+    let open: BTreeSet<FactName> =
+        worlds.missing().filter(|name| matches!(name, FactName::Code | FactName::Date)).collect();
+    trace.missing.extend(open.into_iter().map(|name| (name, false)));
+    trace.used.extend((!facts.codes.is_empty()).then(|| (FactName::Code, facts.codes.clone())));
+    trace
+}
+
+fn candidate<'p>(policy: Option<&'p Policy>, case: &'p Case) -> Candidate<'p> {
+    let scope = policy.and_then(|policy| policy.scope.passage.as_ref());
+    Candidate {
+        policy: policy.map_or("default", |policy| &policy.number),
+        version: policy.map_or("", |policy| &policy.version),
+        action: &case.action.id,
+        passages: scope.into_iter().chain(&case.action.passage).collect(),
+    }
+}
+
+/// A determination that one case of the default rule settles.
+fn settled<'p>(
+    billing: Option<&Coding>,
+    case: &'p Case,
+    needs: impl IntoIterator<Item = InfoNeeded>,
+) -> Determination<'p> {
+    fn held<T>(what: &T) -> Held<'_, T> {
+        Held { what, holds: Holds::Always }
+    }
+    let needs = Needs::new(needs);
+    Determination {
+        billing_code: billing.cloned(),
+        covered: covered_of(Some(case.outcome.covered), &needs),
+        pa_needed: pa_needed_of(Some(case.outcome.pa_needed), &needs),
+        documentation: None,
+        reasons: Reasons::new(held(&case.why), case.action.reasons.iter().skip(1).map(held).collect()),
+        details: case.action.details.iter().map(held).collect(),
+        expiry: None,
+        shown: Vec::new(),
+        trace: Trace { candidates: vec![candidate(None, case)], used: Vec::new(), missing: Vec::new() },
+    }
+}

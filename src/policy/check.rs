@@ -1,0 +1,3 @@
+//! c
+/// k
+pub const MOST_KINDS: usize = 10;

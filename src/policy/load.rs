@@ -1,0 +1,182 @@
+//! Turns the files of a policy set into [`PolicySet`]: all of them or none, and every error at once.
+//!
+//! It checks that each file says something this server understands. Whether the rules are right is `policy::check`'s.
+
+mod payer;
+mod plan;
+mod terms;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::Path;
+
+use fhir_resources::{File, Resource};
+use sha2::{Digest, Sha256};
+
+use super::model::{Hits, PolicySet};
+
+/// Where our own canonical URLs begin.
+pub(crate) const BASE: &str = "https://covenant.example/fhir/";
+
+/// Something wrong with a policy set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, by its path in the set.
+    pub file: String,
+    /// The element, or empty for the whole file.
+    pub element: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let colon = if self.element.is_empty() { "" } else { ": " };
+        write!(out, "{}: {}{colon}{}", self.file, self.element, self.what)
+    }
+}
+
+/// The problems found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    file: String,
+    found: Vec<Problem>,
+}
+
+impl Problems {
+    fn add(&mut self, element: impl Into<String>, what: impl Into<String>) {
+        self.found.push(Problem { file: self.file.clone(), element: element.into(), what: what.into() });
+    }
+
+    /// A value, or a problem and none.
+    fn need<T>(&mut self, value: Option<T>, element: &str) -> Option<T> {
+        if value.is_none() {
+            self.add(element, "is missing");
+        }
+        value
+    }
+}
+
+/// A set that was read, and the tables of cases that lie beside its policies.
+#[derive(Debug)]
+pub struct Draft {
+    /// The set, not yet proved.
+    pub set: PolicySet,
+    /// The case files.
+    pub cases: Vec<File>,
+}
+
+/// The files of a folder, sorted by path.
+///
+/// # Errors
+/// The folder or a file cannot be read.
+pub fn folder(root: &Path) -> std::io::Result<Vec<File>> {
+    fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                walk(root, &path, files)?;
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                let inside = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                files.push(File { path: inside, bytes: std::fs::read(&path)? });
+            }
+        }
+        Ok(())
+    }
+    let mut files = Vec::new();
+    walk(root, root, &mut files)?;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// The name of a set: SHA-256 over the paths and contents of its files, hex.
+#[must_use]
+pub fn hash(files: &[File]) -> String {
+    let mut hasher = Sha256::new();
+    for file in files {
+        for part in [file.path.as_bytes(), &file.bytes] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a set.
+///
+/// # Errors
+/// Everything that is wrong with any file.
+pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let (mut resources, mut cases) = (Vec::new(), Vec::new());
+    for file in files {
+        if file.path.contains("/cases/") {
+            cases.push(file.clone());
+            continue;
+        }
+        problems.file.clone_from(&file.path);
+        match fhir_resources::read(&file.bytes) {
+            Ok(resource) => resources.push((file.path.clone(), resource)),
+            Err(error) => problems.add("", error.to_string()),
+        }
+    }
+    let set = build(hash(files), &resources, &mut problems);
+    match set {
+        Some(set) if problems.found.is_empty() => Ok(Draft { set, cases }),
+        _ => Err(problems.found),
+    }
+}
+
+type Resources = [(String, Resource)];
+
+fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option<PolicySet> {
+    let mut terms = terms::Terms::read(resources, problems);
+    let plans = payer::plans(resources, &mut terms, problems);
+    let payer = payer::payer(resources, problems);
+    let libraries = plan::libraries(resources, problems);
+    let reader = plan::Reader { terms: &terms, plans: &plans, libraries: &libraries };
+    let mut policies: BTreeMap<Box<str>, Vec<_>> = BTreeMap::new();
+    let mut default_rule = None;
+    for (file, resource) in resources {
+        let Resource::PlanDefinition(definition) = resource else { continue };
+        problems.file.clone_from(file);
+        if reader.number(definition).as_deref() == Some("default") {
+            default_rule = reader.default_rule(definition, problems);
+        } else if let Some(policy) = reader.policy(definition, problems) {
+            policies.entry(policy.number.clone()).or_default().push(policy);
+        }
+    }
+    problems.file = "payer".to_owned();
+    let default_rule = problems.need(default_rule, "PlanDefinition with the identifier default");
+    let payer = problems.need(payer, "Organization");
+    let mut index: HashMap<_, Hits> = HashMap::new();
+    for policy in policies.values().flatten() {
+        for code in &policy.codes {
+            let hits = index.entry(code.clone()).or_default();
+            if !hits.exact.contains(&policy.number) {
+                hits.exact.push(policy.number.clone());
+            }
+            for wide in terms.wider.iter().filter(|(_, narrow)| narrow == code).map(|(wide, _)| wide) {
+                let hits = index.entry(wide.clone()).or_default();
+                if !hits.wider.contains(&policy.number) {
+                    hits.wider.push(policy.number.clone());
+                }
+            }
+        }
+    }
+    let (default_rule, payer) = (default_rule?, payer?);
+    let terms::Terms { systems, names: system_names, order_setting, encounter_setting, .. } = terms;
+    let set = PolicySet {
+        hash,
+        payer,
+        plans,
+        systems,
+        system_names,
+        order_setting,
+        encounter_setting,
+        policies,
+        index,
+        default_rule,
+    };
+    Some(set)
+}

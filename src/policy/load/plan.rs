@@ -1,0 +1,304 @@
+//! Reads a PlanDefinition: scope, cases, notes and what they say.
+
+mod said;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use fhir_resources::Resource;
+use fhir_resources::r4::resources::{PlanDefinition, PlanDefinitionAction};
+use fhir_resources::r4::types::DataRequirement;
+use jiff::civil::Date;
+
+use self::said::Said;
+use super::terms::{Terms, text};
+use super::{BASE, Problems, Resources};
+use crate::policy::model::{
+    Action, Card, Case, Coding, Condition, DefaultRule, FactName, Indicator, Link, Notes, Passage, Plan, Policy, Topic,
+};
+use crate::policy::template::Template;
+
+/// The links of every Library, by its canonical URL.
+pub(super) type Libraries = HashMap<String, Vec<Link>>;
+
+/// The links that cards can carry: in the order of the file, those that have a URL.
+pub(super) fn libraries(resources: &Resources, problems: &mut Problems) -> Libraries {
+    let mut libraries = Libraries::new();
+    for (file, resource) in resources {
+        let Resource::Library(library) = resource else { continue };
+        problems.file.clone_from(file);
+        let Some(url) = problems.need(text!(library.url), "url") else { continue };
+        let links = library.related_artifact.iter().filter(|artifact| {
+            matches!(artifact.r#type.value.as_deref(), Some("derived-from" | "justification" | "documentation"))
+        });
+        let links = links.filter_map(|artifact| {
+            Some(Link { label: text!(artifact.label)?.into(), url: text!(artifact.url)?.into() })
+        });
+        libraries.insert(url.to_owned(), links.collect());
+    }
+    libraries
+}
+
+/// What PlanDefinitions refer to.
+pub(super) struct Reader<'a> {
+    pub(super) terms: &'a Terms,
+    pub(super) plans: &'a [Plan],
+    pub(super) libraries: &'a Libraries,
+}
+
+impl Reader<'_> {
+    /// The number of a policy.
+    pub(super) fn number(&self, definition: &PlanDefinition) -> Option<String> {
+        definition.identifier.iter().find_map(|identifier| text!(identifier.value)).map(str::to_owned)
+    }
+
+    /// One version of a policy.
+    pub(super) fn policy(&self, definition: &PlanDefinition, problems: &mut Problems) -> Option<Policy> {
+        let number = problems.need(self.number(definition), "identifier");
+        let version = problems.need(text!(definition.version), "version");
+        let title = problems.need(text!(definition.title), "title");
+        let period = definition.effective_period.as_ref();
+        let mut day = |value: Option<&str>, element: &str| -> Option<Date> {
+            let day = value?.parse().ok();
+            problems.need(day, &format!("effectivePeriod.{element} as a whole date"))
+        };
+        let start = day(period.and_then(|period| text!(period.start)), "start");
+        let end = day(period.and_then(|period| text!(period.end)), "end");
+        let [scope] = definition.action.as_slice() else {
+            problems.add("action", "must be one: the scope");
+            return None;
+        };
+        let said = Said::read(&scope.extension, "action[0]", problems);
+        let mut codes = Vec::new();
+        for (index, input) in scope.input.iter().enumerate() {
+            let at = format!("action[0].input[{index}]");
+            match self.condition(input, &at, problems) {
+                Some(Condition { fact: FactName::Code, any_of }) => codes.extend(any_of),
+                Some(_) => problems.add(at, "a scope names codes only; conditions on other facts belong to cases"),
+                None => {}
+            }
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        if codes.is_empty() {
+            problems.add("action[0].input", "names no code: the policy would never speak");
+        }
+        let (mut cases, mut notes) = (Vec::new(), Vec::new());
+        for (index, group) in scope.action.iter().enumerate() {
+            let at = format!("action[0].action[{index}]");
+            match text!(group.selection_behavior) {
+                Some("exactly-one") if cases.is_empty() => cases = self.cases(group, &said, &at, problems),
+                Some("exactly-one") => problems.add(at, "is a second group of cases"),
+                Some("any") => notes.extend(self.notes(group, &at, problems)),
+                _ => problems.add(format!("{at}.selectionBehavior"), "must be exactly-one (cases) or any (notes)"),
+            }
+        }
+        let mut action = self.action(scope, "action[0]", problems)?;
+        action.reasons.clone_from(&said.reasons);
+        action.details.clone_from(&said.details);
+        if scope.action.iter().all(|group| text!(group.selection_behavior) != Some("exactly-one")) {
+            let bare = Action { card: None, reasons: Vec::new(), details: Vec::new(), ..action.clone() };
+            let (outcome, why) = said.settle(None, "action[0]", problems)?;
+            cases.push(Case { action: bare, outcome, why });
+        }
+        let precedence =
+            definition.extension.iter().find(|it| it.url == format!("{BASE}StructureDefinition/precedence"));
+        Some(Policy {
+            domains: self.domains(&cases),
+            number: number?.into(),
+            version: version?.into(),
+            title: title?.into(),
+            effective: (start, end),
+            precedence: precedence.and_then(said::positive),
+            codes,
+            scope: action,
+            cases,
+            notes,
+        })
+    }
+
+    /// What is said where no policy speaks.
+    pub(super) fn default_rule(&self, definition: &PlanDefinition, problems: &mut Problems) -> Option<DefaultRule> {
+        let mut case = |id: &str| -> Option<Case> {
+            let found = definition.action.iter().enumerate().find(|(_, action)| action.id.as_deref() == Some(id));
+            let (index, action) = problems.need(found, &format!("action with the id {id}"))?;
+            let at = format!("action[{index}]");
+            let said = Said::read(&action.extension, &at, problems);
+            let (outcome, why) = said.settle(None, &at, problems)?;
+            let mut action = self.action(action, &at, problems)?;
+            (action.reasons, action.details) = (said.reasons, said.details);
+            Some(Case { action, outcome, why })
+        };
+        let rules = ["no-policy", "code-not-specific", "not-to-be-performed", "coverage-not-active", "technical"];
+        let [no_policy, code_not_specific, not_to_be_performed, coverage_not_active, technical] = rules.map(&mut case);
+        Some(DefaultRule {
+            no_policy: no_policy?,
+            code_not_specific: code_not_specific?,
+            not_to_be_performed: not_to_be_performed?,
+            coverage_not_active: coverage_not_active?,
+            technical: technical?,
+        })
+    }
+
+    fn cases(&self, group: &PlanDefinitionAction, scope: &Said, at: &str, problems: &mut Problems) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for (index, action) in group.action.iter().enumerate() {
+            let at = format!("{at}.action[{index}]");
+            let said = Said::read(&action.extension, &at, problems);
+            let settled = said.settle(Some(scope), &at, problems);
+            let read = self.action(action, &at, problems);
+            if let (Some((outcome, why)), Some(mut action)) = (settled, read) {
+                (action.reasons, action.details) = (said.reasons, said.details);
+                cases.push(Case { action, outcome, why });
+            }
+        }
+        cases
+    }
+
+    fn notes(&self, group: &PlanDefinitionAction, at: &str, problems: &mut Problems) -> Option<Notes> {
+        let id = problems.need(group.id.as_deref(), &format!("{at}.id"))?;
+        let fallback = text!(group.description).and_then(|text| template(text, &format!("{at}.description"), problems));
+        let mut notes = Vec::new();
+        for (index, action) in group.action.iter().enumerate() {
+            notes.extend(self.action(action, &format!("{at}.action[{index}]"), problems));
+        }
+        Some(Notes { id: id.into(), fallback, notes })
+    }
+
+    /// An action's name, conditions, words and card; what it decides is read by its caller.
+    fn action(&self, action: &PlanDefinitionAction, at: &str, problems: &mut Problems) -> Option<Action> {
+        let id = problems.need(action.id.as_deref(), &format!("{at}.id"))?;
+        let mut conditions = Vec::new();
+        for (index, input) in action.input.iter().enumerate() {
+            conditions.extend(self.condition(input, &format!("{at}.input[{index}]"), problems));
+        }
+        conditions.retain(|condition| condition.fact != FactName::Code);
+        let text = text!(action.description).and_then(|text| template(text, &format!("{at}.description"), problems));
+        let title = text!(action.title).and_then(|text| template(text, &format!("{at}.title"), problems));
+        let passage = action.documentation.iter().find_map(|artifact| {
+            Some(Passage { label: text!(artifact.label)?.into(), citation: text!(artifact.citation)?.into() })
+        });
+        let (card, paragraph) = match title {
+            Some(summary) => (self.card(action, summary, text, at, problems), None),
+            None => (None, text),
+        };
+        let when = text!(action.text_equivalent).map(Into::into);
+        let (reasons, details) = (Vec::new(), Vec::new());
+        Some(Action { id: id.into(), conditions, when, reasons, details, card, paragraph, passage })
+    }
+
+    fn card(
+        &self,
+        action: &PlanDefinitionAction,
+        summary: Template,
+        detail: Option<Template>,
+        at: &str,
+        problems: &mut Problems,
+    ) -> Option<Card> {
+        let topic = action.code.iter().flat_map(|concept| &concept.coding).find_map(|coding| {
+            let code = text!(coding.code)?;
+            Some(Topic { code: code.into(), display: text!(coding.display).unwrap_or(code).into() })
+        });
+        let topic = problems.need(topic, &format!("{at}.code (the card's topic)"))?;
+        let indicator = match text!(action.priority) {
+            None | Some("routine") => Indicator::Info,
+            Some("urgent") => Indicator::Warning,
+            Some(_) => {
+                problems.add(format!("{at}.priority"), "must be routine or urgent");
+                return None;
+            }
+        };
+        let mut links = Vec::new();
+        for library in action.documentation.iter().filter_map(|artifact| text!(artifact.resource)) {
+            match self.libraries.get(library) {
+                Some(found) => links.extend(found.iter().cloned()),
+                None => problems.add(format!("{at}.documentation.resource"), "names a Library that is not in the set"),
+            }
+        }
+        Some(Card { summary, detail, indicator, topic, links })
+    }
+
+    fn condition(&self, input: &DataRequirement, at: &str, problems: &mut Problems) -> Option<Condition> {
+        let [filter] = input.code_filter.as_slice() else {
+            problems.add(at, "must have one codeFilter");
+            return None;
+        };
+        let fact = match (input.r#type.value.as_deref(), text!(filter.path)) {
+            (Some("ServiceRequest"), Some("code")) => FactName::Code,
+            (Some("ServiceRequest"), Some("setting")) => FactName::Setting,
+            (Some("Coverage"), Some("plan")) => FactName::Plan,
+            (Some("Condition"), Some("code")) => FactName::Diagnosis,
+            _ => {
+                problems.add(at, "names a type and path that is no fact we know");
+                return None;
+            }
+        };
+        let mut any_of = BTreeSet::new();
+        if let Some(url) = text!(filter.value_set) {
+            match self.terms.value_sets.get(url) {
+                Some(codes) => any_of.extend(codes.iter().cloned()),
+                None => problems.add(format!("{at}.codeFilter.valueSet"), "names a ValueSet that is not in the set"),
+            }
+        }
+        for coding in &filter.code {
+            let known =
+                text!(coding.system).zip(text!(coding.code)).and_then(|(system, code)| self.terms.known(system, code));
+            match known.filter(|coding| self.exists(fact, coding)) {
+                Some(coding) => _ = any_of.insert(coding),
+                None => problems.add(format!("{at}.codeFilter.code"), "is not a code of this fact"),
+            }
+        }
+        if any_of.is_empty() {
+            problems.add(at, "names no code");
+        }
+        Some(Condition { fact, any_of: any_of.into_iter().collect() })
+    }
+
+    /// Settings and plans are closed: a code that is none of them is a slip.
+    fn exists(&self, fact: FactName, coding: &Coding) -> bool {
+        match fact {
+            FactName::Setting => self.terms.settings.contains(coding),
+            FactName::Plan => self.plans.iter().any(|plan| plan.coding == *coding),
+            FactName::Code | FactName::Date | FactName::Diagnosis => true,
+        }
+    }
+
+    /// For each fact the cases name, a value of each kind that they tell apart.
+    fn domains(&self, cases: &[Case]) -> BTreeMap<FactName, Vec<Vec<Coding>>> {
+        let conditions = || cases.iter().flat_map(|case| &case.action.conditions);
+        let names: BTreeSet<FactName> = conditions().map(|condition| condition.fact).collect();
+        let values = |name: FactName| match name {
+            FactName::Setting => self.terms.settings.iter().map(|coding| vec![coding.clone()]).collect(),
+            FactName::Plan => self.plans.iter().map(|plan| vec![plan.coding.clone()]).collect(),
+            _ => subsets(&representatives(conditions().filter(|condition| condition.fact == name))),
+        };
+        names.into_iter().map(|name| (name, values(name))).collect()
+    }
+}
+
+/// One code for each way in which the conditions' sets overlap.
+fn representatives<'a>(conditions: impl Iterator<Item = &'a Condition> + Clone) -> Vec<Coding> {
+    let mut by_membership: BTreeMap<Vec<bool>, &Coding> = BTreeMap::new();
+    for coding in conditions.clone().flat_map(|condition| &condition.any_of) {
+        let membership = conditions.clone().map(|condition| condition.any_of.binary_search(coding).is_ok()).collect();
+        by_membership.entry(membership).or_insert(coding);
+    }
+    by_membership.into_values().cloned().collect()
+}
+
+/// All subsets, the empty one first; of more than ten codes only those of one and of all (`policy::check` refuses them).
+fn subsets(codes: &[Coding]) -> Vec<Vec<Coding>> {
+    if codes.len() > super::super::check::MOST_KINDS {
+        let singles = codes.iter().map(|code| vec![code.clone()]);
+        return std::iter::once(Vec::new()).chain(singles).chain([codes.to_vec()]).collect();
+    }
+    let chosen = |mask: usize| {
+        let kept = codes.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
+        kept.map(|(_, code)| code.clone()).collect()
+    };
+    (0..1_usize << codes.len()).map(chosen).collect()
+}
+
+/// A text with its places, or a problem.
+fn template(text: &str, at: &str, problems: &mut Problems) -> Option<Template> {
+    Template::parse(text).map_err(|error| problems.add(at, error.to_string())).ok()
+}

@@ -1,0 +1,170 @@
+//! Reads the terminology of a set: code systems and their names, sets of codes, what becomes a setting, wider codes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use fhir_resources::Resource;
+use fhir_resources::r4::resources::{CodeSystem, ConceptMap, NamingSystem, ValueSet};
+
+use super::{BASE, Problems, Resources};
+use crate::policy::model::{Coding, Meanings, System, SystemId};
+
+/// The `value` of an optional FHIR primitive.
+macro_rules! text {
+    ($primitive:expr) => {
+        $primitive.as_ref().and_then(|primitive| primitive.value.as_deref())
+    };
+}
+pub(super) use text;
+
+/// The terminology of a set.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    pub(super) systems: Vec<System>,
+    pub(super) names: HashMap<Box<str>, SystemId>,
+    pub(super) value_sets: BTreeMap<String, Vec<Coding>>,
+    pub(super) settings: Vec<Coding>,
+    pub(super) order_setting: Meanings,
+    pub(super) encounter_setting: Meanings,
+    /// `(wider, narrower)`
+    pub(super) wider: Vec<(Coding, Coding)>,
+}
+
+impl Terms {
+    pub(super) fn read(resources: &Resources, problems: &mut Problems) -> Self {
+        let mut terms = Self::default();
+        for (file, resource) in resources {
+            problems.file.clone_from(file);
+            if let Resource::NamingSystem(system) = resource {
+                terms.naming_system(system, problems);
+            }
+        }
+        for (file, resource) in resources {
+            problems.file.clone_from(file);
+            match resource {
+                Resource::CodeSystem(system) => terms.code_system(system),
+                Resource::ValueSet(set) => terms.value_set(set, problems),
+                _ => {}
+            }
+        }
+        for (file, resource) in resources {
+            problems.file.clone_from(file);
+            if let Resource::ConceptMap(map) = resource {
+                terms.concept_map(map, problems);
+            }
+        }
+        terms
+    }
+
+    /// A code, its system known by now or from now on.
+    pub(super) fn coding(&mut self, system: &str, code: &str) -> Coding {
+        if let Some(coding) = self.known(system, code) {
+            return coding;
+        }
+        let id = self.add(system, system, false);
+        self.names.insert(system.into(), id);
+        Coding { system: id, code: code.into() }
+    }
+
+    /// A code of a system that is known.
+    pub(super) fn known(&self, system: &str, code: &str) -> Option<Coding> {
+        self.names.get(system).map(|id| Coding { system: *id, code: code.into() })
+    }
+
+    fn add(&mut self, label: &str, uri: &str, billing: bool) -> SystemId {
+        let id = SystemId(u16::try_from(self.systems.len()).unwrap_or(u16::MAX));
+        self.systems.push(System { label: label.into(), uri: uri.into(), billing });
+        id
+    }
+
+    fn naming_system(&mut self, system: &NamingSystem, problems: &mut Problems) {
+        let names = system.unique_id.iter().filter_map(|id| {
+            let value = id.value.value.as_deref()?;
+            let preferred = id.preferred.as_ref().and_then(|preferred| preferred.value).unwrap_or_default();
+            Some((value, id.r#type.value.as_deref() == Some("oid"), preferred))
+        });
+        let names: Vec<_> = names.collect();
+        let uri = names.iter().find(|(_, _, preferred)| *preferred).map(|(value, _, _)| *value);
+        let label = system.name.value.as_deref();
+        let (Some(uri), Some(label)) =
+            (problems.need(uri, "uniqueId with preferred true"), problems.need(label, "name"))
+        else {
+            return;
+        };
+        let id = self.add(label, uri, false);
+        for (value, oid, _) in names {
+            let urn = if oid { format!("urn:oid:{value}") } else { value.to_owned() };
+            if self.names.insert(urn.into(), id).is_some() {
+                problems.add("uniqueId", "is a name of another NamingSystem too");
+            }
+        }
+    }
+
+    fn code_system(&mut self, system: &CodeSystem) {
+        let Some(url) = text!(system.url) else { return };
+        let codes = system.concept.iter().filter_map(|concept| concept.code.value.as_deref());
+        let codings: Vec<Coding> = codes.map(|code| self.coding(url, code)).collect();
+        if url == format!("{BASE}CodeSystem/setting") {
+            self.settings = codings;
+        }
+    }
+
+    fn value_set(&mut self, set: &ValueSet, problems: &mut Problems) {
+        let (Some(url), Some(compose)) =
+            (problems.need(text!(set.url), "url"), problems.need(set.compose.as_ref(), "compose"))
+        else {
+            return;
+        };
+        let mut codes = HashSet::new();
+        for (index, include) in compose.include.iter().enumerate() {
+            let at = format!("compose.include[{index}]");
+            let Some(system) = problems.need(text!(include.system), &format!("{at}.system")) else { continue };
+            if url == format!("{BASE}ValueSet/billing-code-systems") {
+                let id = self.coding(system, "").system;
+                if let Some(system) = self.systems.get_mut(usize::from(id.0)) {
+                    system.billing = true;
+                }
+                continue;
+            }
+            if include.concept.is_empty() || !include.filter.is_empty() || !include.value_set.is_empty() {
+                problems.add(&at, "must list its concepts one by one");
+            }
+            for concept in include.concept.iter().filter_map(|concept| concept.code.value.as_deref()) {
+                codes.insert(self.coding(system, concept));
+            }
+        }
+        if !compose.exclude.is_empty() {
+            problems.add("compose.exclude", "is not understood");
+        }
+        let mut codes: Vec<_> = codes.into_iter().collect();
+        codes.sort_unstable();
+        if self.value_sets.insert(url.to_owned(), codes).is_some() {
+            problems.add("url", "is the url of another ValueSet too");
+        }
+    }
+
+    fn concept_map(&mut self, map: &ConceptMap, problems: &mut Problems) {
+        let url = text!(map.url).unwrap_or_default().strip_prefix(BASE).unwrap_or_default();
+        for (index, group) in map.group.iter().enumerate() {
+            let at = format!("group[{index}]");
+            let source = problems.need(text!(group.source), &format!("{at}.source"));
+            let target = problems.need(text!(group.target), &format!("{at}.target"));
+            let (Some(source), Some(target)) = (source, target) else { continue };
+            for element in &group.element {
+                let Some(code) = text!(element.code) else { continue };
+                let from = self.coding(source, code);
+                for to in &element.target {
+                    let Some(code) = text!(to.code) else { continue };
+                    let coding = self.coding(target, code);
+                    let narrower = to.equivalence.value.as_deref() == Some("narrower");
+                    match url {
+                        "ConceptMap/setting" => _ = self.order_setting.insert(from.clone(), coding),
+                        "ConceptMap/encounter-setting" => _ = self.encounter_setting.insert(from.clone(), coding),
+                        "ConceptMap/wider-codes" if narrower => self.wider.push((from.clone(), coding)),
+                        "ConceptMap/wider-codes" => problems.add(&at, "has an equivalence other than narrower"),
+                        _ => problems.add("url", "is not one of setting, encounter-setting, wider-codes"),
+                    }
+                }
+            }
+        }
+    }
+}

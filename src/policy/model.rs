@@ -1,0 +1,424 @@
+//! What a policy set is once it is loaded: plain data, prepared for deciding and rendering.
+//!
+//! Nothing here reads, checks or decides; the words are those of FHIR and of `fhir-resources/README.md`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::civil::Date;
+
+use super::template::Template;
+
+/// A code system that the set knows, by its place in [`PolicySet::systems`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SystemId(pub u16);
+
+/// A code in a known code system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Coding {
+    /// The code system.
+    pub system: SystemId,
+    /// The code.
+    pub code: Box<str>,
+}
+
+/// A code system with all the names it goes by.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// The short name people use: `CPT`.
+    pub label: Box<str>,
+    /// The URI that is written in answers.
+    pub uri: Box<str>,
+    /// Whether its codes are billed, so that a determination can be scoped by one (`billingCode`).
+    pub billing: bool,
+}
+
+/// The facts that conditions speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactName {
+    /// What is ordered.
+    Code,
+    /// The day of the service.
+    Date,
+    /// Where the ordered service will be done.
+    Setting,
+    /// The product line of the coverage.
+    Plan,
+    /// The diagnoses the order is for.
+    Diagnosis,
+}
+
+/// True if any code of the fact is one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The fact that is looked at.
+    pub fact: FactName,
+    /// The codes that make it true, sorted.
+    pub any_of: Vec<Coding>,
+}
+
+/// `covered`, as a rule says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Covered {
+    /// A benefit under the plan.
+    Covered,
+    /// Depends on something.
+    Conditional,
+    /// Cannot be said now, for technical reasons.
+    Indeterminate,
+    /// No benefit under the plan.
+    NotCovered,
+}
+
+/// `pa-needed`, as a rule says it. `satisfied` is not here: it needs an authorisation, not a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PaNeeded {
+    /// No prior authorisation.
+    NoAuth,
+    /// The performer must obtain it, not the orderer.
+    PerformPa,
+    /// Depends on something.
+    Conditional,
+    /// Cannot be said now, for technical reasons.
+    Indeterminate,
+    /// Prior authorisation is needed.
+    AuthNeeded,
+}
+
+/// `doc-needed`, as a rule says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DocNeeded {
+    /// From a clinician.
+    Clinical,
+    /// From administrative staff.
+    Admin,
+    /// From the patient.
+    Patient,
+    /// Depends on something.
+    Conditional,
+    /// Cannot be said now, for technical reasons.
+    Indeterminate,
+}
+
+/// `doc-purpose`: what the documentation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DocPurpose {
+    /// With the prior authorisation request.
+    WithPa,
+    /// With the claim.
+    WithClaim,
+    /// With the order, to the performer.
+    WithOrder,
+    /// Kept by the provider.
+    RetainDoc,
+    /// Something else; the reason says what.
+    Other,
+}
+
+/// Why a determination is what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// A code of the guide's reasons, where one fits: `(system URI, code)`.
+    pub coding: Option<(Box<str>, Box<str>)>,
+    /// The reason in words.
+    pub text: Template,
+}
+
+/// What kind of thing a detail is (`detail.category`, CRD 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DetailCategory {
+    /// Limits what the determination speaks of.
+    Limitation,
+    /// Matters for the decision to order.
+    Decisional,
+    /// Anything else.
+    Other,
+}
+
+/// The value of a detail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DetailValue {
+    /// `valueBoolean`
+    Boolean(bool),
+    /// `valueString`
+    String(Template),
+    /// `valueUrl`, https.
+    Url(Box<str>),
+    /// `valuePeriod`, FHIR dates.
+    Period(Option<Box<str>>, Option<Box<str>>),
+    /// `valueQuantity`: the decimal as written, and the UCUM code.
+    Quantity(Box<str>, Option<Box<str>>),
+}
+
+/// A computable detail of a determination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    /// Its category.
+    pub category: DetailCategory,
+    /// Its code: `(system URI, code)`.
+    pub code: (Box<str>, Box<str>),
+    /// Its value.
+    pub value: DetailValue,
+    /// Words that qualify it.
+    pub qualification: Option<Box<str>>,
+}
+
+/// What a rule decides, with everything it inherits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// `covered`
+    pub covered: Covered,
+    /// `pa-needed`
+    pub pa_needed: Option<PaNeeded>,
+    /// `doc-needed`, sorted.
+    pub doc_needed: Vec<DocNeeded>,
+    /// `doc-purpose`, sorted.
+    pub doc_purpose: Vec<DocPurpose>,
+    /// `questionnaire`, canonical URLs.
+    pub questionnaires: Vec<Box<str>>,
+    /// `expiry-date`
+    pub expiry: Option<Date>,
+}
+
+/// How a card is marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Indicator {
+    /// Worth knowing.
+    Info,
+    /// Worth stopping for.
+    Warning,
+}
+
+impl Indicator {
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// The topic of a card, from the guide's card types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// `guideline`
+    pub code: Box<str>,
+    /// `Guideline`
+    pub display: Box<str>,
+}
+
+/// A link to something the payer publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What it leads to.
+    pub label: Box<str>,
+    /// Where, https.
+    pub url: Box<str>,
+}
+
+/// A card as the policy words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// One sentence.
+    pub summary: Template,
+    /// Markdown.
+    pub detail: Option<Template>,
+    /// Its mark.
+    pub indicator: Indicator,
+    /// Its topic.
+    pub topic: Topic,
+    /// Where to read more; empty for a card of instructions.
+    pub links: Vec<Link>,
+}
+
+/// The passage that a sentence rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// Its heading.
+    pub label: Box<str>,
+    /// The payer's words.
+    pub citation: Box<str>,
+}
+
+/// One action of a PlanDefinition: the scope, a case or a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// Its name in traces.
+    pub id: Box<str>,
+    /// All must hold. Empty for the scope, whose codes are in the index.
+    pub conditions: Vec<Condition>,
+    /// The condition in words that follow "If ".
+    pub when: Option<Box<str>>,
+    /// What it adds to why.
+    pub reasons: Vec<Reason>,
+    /// What it adds in detail.
+    pub details: Vec<Detail>,
+    /// The card it makes.
+    pub card: Option<Card>,
+    /// The paragraph it adds to the scope's card (notes).
+    pub paragraph: Option<Template>,
+    /// What it rests on.
+    pub passage: Option<Passage>,
+}
+
+/// A case: exactly one of a policy's cases holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// When it holds and what it shows.
+    pub action: Action,
+    /// What it decides.
+    pub outcome: Outcome,
+    /// The first of its reasons, its own or inherited: no outcome is without one.
+    pub why: Reason,
+}
+
+/// Paragraphs of which those that hold are shown, and what is shown when none is known to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notes {
+    /// Name of the group.
+    pub id: Box<str>,
+    /// When none is known to hold.
+    pub fallback: Option<Template>,
+    /// The notes.
+    pub notes: Vec<Action>,
+}
+
+/// One version of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// `633`
+    pub number: Box<str>,
+    /// `2020-11`
+    pub version: Box<str>,
+    /// Its title.
+    pub title: Box<str>,
+    /// First and last service date it holds for.
+    pub effective: (Option<Date>, Option<Date>),
+    /// Where scopes of two policies meet, the lower speaks.
+    pub precedence: Option<u32>,
+    /// The codes it speaks of, sorted.
+    pub codes: Vec<Coding>,
+    /// What it says of all of them.
+    pub scope: Action,
+    /// The cases; one without conditions where the file has none.
+    pub cases: Vec<Case>,
+    /// The notes.
+    pub notes: Vec<Notes>,
+    /// For each fact the cases name, a value of each kind that they tell apart.
+    pub domains: BTreeMap<FactName, Vec<Vec<Coding>>>,
+}
+
+impl Policy {
+    /// Whether it is in force on a day.
+    #[must_use]
+    pub fn in_force(&self, day: Date) -> bool {
+        let (start, end) = self.effective;
+        start.is_none_or(|start| start <= day) && end.is_none_or(|end| day <= end)
+    }
+}
+
+/// What is said where no policy speaks.
+#[derive(Debug, Clone)]
+pub struct DefaultRule {
+    /// The code is known, and no policy speaks of it.
+    pub no_policy: Case,
+    /// The order does not say precisely enough what is ordered.
+    pub code_not_specific: Case,
+    /// The order is not for doing something.
+    pub not_to_be_performed: Case,
+    /// The coverage is not in force on the day of the service.
+    pub coverage_not_active: Case,
+    /// Something we needed could not be had.
+    pub technical: Case,
+}
+
+/// A product line, and how a Coverage is recognised as it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// As a fact.
+    pub coding: Coding,
+    /// Its name.
+    pub name: Box<str>,
+    /// Identifier values, names and aliases, lower-case.
+    pub known_as: Vec<Box<str>>,
+    /// `Coverage.type` codings.
+    pub types: Vec<Coding>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
+pub struct Payer {
+    /// The name on the insurance card.
+    pub name: Box<str>,
+    /// Home page, https.
+    pub url: Option<Box<str>>,
+    /// Contact points: `(system, value)` of `telecom`.
+    pub contacts: Vec<(Box<str>, Box<str>)>,
+    /// The identifiers that route a Coverage here: `(system URI, value)`.
+    pub identifiers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// What an ordered code may mean to the policies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Policies, by number, whose scope holds the code.
+    pub exact: Vec<Box<str>>,
+    /// Policies whose scope holds a code narrower than this one.
+    pub wider: Vec<Box<str>>,
+}
+
+/// Codes of others, each with the code of ours it stands for.
+pub type Meanings = HashMap<Coding, Coding>;
+
+/// A whole policy set: immutable, one for a request from beginning to end.
+#[derive(Debug)]
+pub struct PolicySet {
+    /// SHA-256 over all its files, hex.
+    pub hash: String,
+    /// Who answers.
+    pub payer: Payer,
+    /// The product lines.
+    pub plans: Vec<Plan>,
+    /// The code systems.
+    pub systems: Vec<System>,
+    /// Every URI and OID of a code system.
+    pub system_names: HashMap<Box<str>, SystemId>,
+    /// What of an order says where the service will be done.
+    pub order_setting: Meanings,
+    /// What of an encounter does.
+    pub encounter_setting: Meanings,
+    /// All versions of all policies, by number.
+    pub policies: BTreeMap<Box<str>, Vec<Policy>>,
+    /// From an ordered code to what it may mean: one look-up however many policies there are.
+    pub index: HashMap<Coding, Hits>,
+    /// What is said where no policy speaks.
+    pub default_rule: DefaultRule,
+}
+
+impl PolicySet {
+    /// The code system that goes by this URI or OID.
+    #[must_use]
+    pub fn system(&self, name: &str) -> Option<SystemId> {
+        self.system_names.get(name).copied()
+    }
+
+    /// A code as people write it: `CPT 47383`.
+    #[must_use]
+    pub fn label(&self, coding: &Coding) -> String {
+        let label = self.systems.get(usize::from(coding.system.0)).map_or("", |system| &*system.label);
+        format!("{label} {}", coding.code)
+    }
+
+    /// Whether a code is one that is billed.
+    #[must_use]
+    pub fn is_billing(&self, coding: &Coding) -> bool {
+        self.systems.get(usize::from(coding.system.0)).is_some_and(|system| system.billing)
+    }
+
+    /// The name of a product line.
+    #[must_use]
+    pub fn plan_name(&self, coding: &Coding) -> Option<&str> {
+        self.plans.iter().find(|plan| plan.coding == *coding).map(|plan| &*plan.name)
+    }
+}
