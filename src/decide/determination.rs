@@ -27,6 +27,18 @@ pub enum InfoNeeded {
 }
 
 impl InfoNeeded {
+    /// The code of CRD 2.2.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Performer => "performer",
+            Self::Location => "location",
+            Self::Timeframe => "timeframe",
+            Self::DetailCode => "detail-code",
+            Self::Other => "OTH",
+        }
+    }
+
     /// What to ask for where a fact is missing.
     #[must_use]
     pub fn of(fact: FactName) -> Self {
@@ -72,6 +84,28 @@ pub enum Covered {
     Indeterminate,
 }
 
+impl Covered {
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Covered => "covered",
+            Self::NotCovered => "not-covered",
+            Self::Conditional(_) => "conditional",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
+
+    /// What it depends on.
+    #[must_use]
+    pub fn needs(&self) -> Option<&Needs> {
+        match self {
+            Self::Conditional(needs) => Some(needs),
+            _ => None,
+        }
+    }
+}
+
 /// `pa-needed`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaNeeded {
@@ -87,6 +121,30 @@ pub enum PaNeeded {
     Conditional(Needs),
     /// Cannot be said now.
     Indeterminate,
+}
+
+impl PaNeeded {
+    /// The code on the wire.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoAuth => "no-auth",
+            Self::AuthNeeded => "auth-needed",
+            Self::PerformPa => "performpa",
+            Self::Satisfied(_) => "satisfied",
+            Self::Conditional(_) => "conditional",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
+
+    /// What it depends on.
+    #[must_use]
+    pub fn needs(&self) -> Option<&Needs> {
+        match self {
+            Self::Conditional(needs) => Some(needs),
+            _ => None,
+        }
+    }
 }
 
 /// `doc-needed`, `doc-purpose` and `questionnaire`
@@ -151,6 +209,13 @@ pub struct Shown<'p> {
     pub card: Held<'p, Card>,
     /// Paragraphs after its detail: the note's or group's name, and the text.
     pub paragraphs: Vec<(&'p str, &'p Template)>,
+}
+
+impl<'p> Shown<'p> {
+    /// The names of all that is shown: the card's action, then its paragraphs.
+    pub fn names(&self) -> impl Iterator<Item = &'p str> + '_ {
+        std::iter::once(self.action).chain(self.paragraphs.iter().map(|(name, _)| *name))
+    }
 }
 
 /// A rule that an answer rests on, or would.

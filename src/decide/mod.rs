@@ -69,8 +69,8 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
     Determination {
         billing_code: billing.cloned(),
         covered: covered_of(covered.same, &covered.needs()),
-        pa_needed: pa_needed_of(pa_needed.same, &pa_needed.needs()),
-        documentation: documentation(documents, &worlds),
+        pa_needed: pa_needed_of(pa_needed.same, &pa_needed.needs_beside(&covered)),
+        documentation: documentation(documents, &covered, &worlds),
         reasons: reasons(&worlds),
         details: held(&worlds, |action| &action.details),
         expiry: expiry(facts, &worlds),
@@ -104,6 +104,11 @@ impl<T> Aspect<T> {
     fn needs(&self) -> Needs {
         Needs::new(self.depends.iter().copied().map(InfoNeeded::of))
     }
+
+    /// What a `conditional` needs that depends on nothing itself: what coverage depends on.
+    fn needs_beside(&self, covered: &Aspect<model::Covered>) -> Needs {
+        if self.depends.is_empty() { covered.needs() } else { self.needs() }
+    }
 }
 
 fn covered_of(same: Option<model::Covered>, needs: &Needs) -> Covered {
@@ -128,12 +133,16 @@ fn pa_needed_of(same: Option<Option<model::PaNeeded>>, needs: &Needs) -> Option<
     })
 }
 
-fn documentation(aspect: Aspect<&Vec<DocNeeded>>, worlds: &Worlds<'_>) -> Option<Documentation> {
+fn documentation(
+    aspect: Aspect<&Vec<DocNeeded>>,
+    covered: &Aspect<model::Covered>,
+    worlds: &Worlds<'_>,
+) -> Option<Documentation> {
     let needed = aspect.same.map_or_else(|| vec![DocNeeded::Conditional], Clone::clone);
     if needed.is_empty() {
         return None;
     }
-    let needs = needed.contains(&DocNeeded::Conditional).then(|| aspect.needs());
+    let needs = needed.contains(&DocNeeded::Conditional).then(|| aspect.needs_beside(covered));
     let outcomes = || worlds.iter().map(|world| &world.case.outcome);
     let purposes: BTreeSet<_> = outcomes().flat_map(|outcome| &outcome.doc_purpose).copied().collect();
     let questionnaires: BTreeSet<_> = outcomes().flat_map(|outcome| &outcome.questionnaires).cloned().collect();

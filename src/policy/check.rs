@@ -1,3 +1,220 @@
-//! c
-/// k
+//! Proves a policy set before it serves: exactly one case for whatever the facts are, no two policies for one code, cards
+//! that fit, links that are safe, and every case of the tables.
+//!
+//! A set that fails here does not load.
+
+mod cases;
+
+use jiff::civil::Date;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::load::{Draft, Problem};
+use super::model::{Action, Case, Coding, DetailValue, FactName, Policy, PolicySet};
+use super::template::{Slot, Template};
+use crate::decide::condition;
+
+/// Of one fact, at most so many kinds of values may matter to the cases of a policy.
 pub const MOST_KINDS: usize = 10;
+
+/// More combinations of facts than this are not proved one by one, so a policy may not need them.
+const MOST_COMBINATIONS: usize = 10_000;
+
+/// `Card.summary` is shorter than 140 characters (CDS Hooks 2.0).
+pub const LONGEST_SUMMARY: usize = 139;
+
+/// What stands before the summary of a card that may not apply.
+pub const MAY_APPLY: &str = "May apply: ";
+
+/// What a proof looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Policy versions.
+    pub policies: usize,
+    /// Combinations of facts, each with exactly one case.
+    pub combinations: usize,
+    /// Rows of the case tables, all lists multiplied out.
+    pub cases: usize,
+}
+
+/// Proves a set on a day (`today`, for cases that give no date).
+///
+/// # Errors
+/// Everything that does not hold.
+pub fn prove(draft: Draft, today: Date) -> Result<(PolicySet, Proof), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut proof = Proof::default();
+    let set = draft.set;
+    for policy in set.policies.values().flatten() {
+        proof.policies += 1;
+        proof.combinations += exactly_one_case(policy, &mut problems);
+        outcomes(policy, &mut problems);
+        cards(policy, &set, &mut problems);
+    }
+    overlaps(&set, &mut problems);
+    for file in &draft.cases {
+        proof.cases += cases::run(file, &set, today, &mut problems);
+    }
+    if problems.is_empty() { Ok((set, proof)) } else { Err(problems) }
+}
+
+fn problem(policy: &Policy, element: impl Into<String>, what: impl Into<String>) -> Problem {
+    let file = format!("policy {} version {}", policy.number, policy.version);
+    Problem { file, element: element.into(), what: what.into() }
+}
+
+/// Tries each combination of the values that the cases tell apart.
+fn exactly_one_case(policy: &Policy, problems: &mut Vec<Problem>) -> usize {
+    let domains: Vec<(FactName, &Vec<Vec<Coding>>)> =
+        policy.domains.iter().map(|(name, values)| (*name, values)).collect();
+    let count = domains.iter().try_fold(1_usize, |count, (_, values)| count.checked_mul(values.len()));
+    let too_many = domains.iter().any(|(_, values)| values.len() > 1 << MOST_KINDS);
+    let Some(count) = count.filter(|count| *count <= MOST_COMBINATIONS && !too_many) else {
+        problems.push(problem(policy, "cases", "name more combinations of facts than can be proved"));
+        return 0;
+    };
+    let mut reached = vec![false; policy.cases.len()];
+    for index in 0..count {
+        let mut rest = index;
+        let combination: Vec<(FactName, &[Coding])> = domains
+            .iter()
+            .filter_map(|(name, values)| {
+                let value = values.get(rest % values.len())?;
+                rest /= values.len();
+                Some((*name, value.as_slice()))
+            })
+            .collect();
+        let value =
+            |name| combination.iter().find(|(named, _)| *named == name).map(|(_, codes)| *codes).unwrap_or_default();
+        let holding: Vec<usize> = policy
+            .cases
+            .iter()
+            .enumerate()
+            .filter(|(_, case)| condition::all_known(&case.action.conditions, value))
+            .map(|(index, _)| index)
+            .collect();
+        holding.iter().for_each(|index| _ = reached.get_mut(*index).map(|seen| *seen = true));
+        if holding.len() != 1 {
+            let ids: Vec<&str> =
+                holding.iter().filter_map(|index| Some(&*policy.cases.get(*index)?.action.id)).collect();
+            let what = if ids.is_empty() { "no case".to_owned() } else { format!("the cases {}", ids.join(" and ")) };
+            problems.push(problem(policy, row(&combination), format!("{what}, must be exactly one")));
+        }
+    }
+    for (case, _) in policy.cases.iter().zip(&reached).filter(|(_, reached)| !**reached) {
+        problems.push(problem(policy, format!("case {}", case.action.id), "can never hold"));
+    }
+    count
+}
+
+/// A combination as a row of a table: `setting inpatient | plan medicare-hmo-blue`.
+fn row(combination: &[(FactName, &[Coding])]) -> String {
+    let columns = combination.iter().map(|(name, codes)| {
+        let codes: Vec<&str> = codes.iter().map(|coding| &*coding.code).collect();
+        format!(
+            "{} {}",
+            fact_word(*name),
+            if codes.is_empty() { "none of those named".to_owned() } else { codes.join(", ") }
+        )
+    });
+    let columns: Vec<String> = columns.collect();
+    if columns.is_empty() { "always".to_owned() } else { columns.join(" | ") }
+}
+
+/// The word for a fact in tables and traces.
+#[must_use]
+pub fn fact_word(name: FactName) -> &'static str {
+    match name {
+        FactName::Code => "code",
+        FactName::Date => "date",
+        FactName::Setting => "setting",
+        FactName::Plan => "plan",
+        FactName::Diagnosis => "diagnosis",
+    }
+}
+
+/// What the types of `decide` do not already rule out (crd-ci-q1, and documentation without a purpose's counterpart).
+fn outcomes(policy: &Policy, problems: &mut Vec<Problem>) {
+    for Case { action, outcome, .. } in &policy.cases {
+        let asks = !outcome.doc_purpose.is_empty() || !outcome.questionnaires.is_empty();
+        if asks && outcome.doc_needed.is_empty() {
+            let at = format!("case {}", action.id);
+            problems.push(problem(policy, at, "has a doc-purpose or questionnaire without doc-needed (crd-ci-q1)"));
+        }
+    }
+}
+
+fn actions(policy: &Policy) -> impl Iterator<Item = &Action> {
+    let notes = policy.notes.iter().flat_map(|group| &group.notes);
+    std::iter::once(&policy.scope).chain(policy.cases.iter().map(|case| &case.action)).chain(notes)
+}
+
+fn cards(policy: &Policy, set: &PolicySet, problems: &mut Vec<Problem>) {
+    for action in actions(policy) {
+        for detail in &action.details {
+            if matches!(&detail.value, DetailValue::Url(url) if !url.starts_with("https://")) {
+                problems.push(problem(policy, format!("{}: detail", action.id), "is a link that is not https"));
+            }
+        }
+        let Some(card) = &action.card else { continue };
+        let at = |element: &str| format!("{}: {element}", action.id);
+        if card.summary.has(Slot::Order) {
+            problems.push(problem(policy, at("title"), "has {{order}}, whose length nobody knows"));
+        }
+        let longest = longest(&card.summary, policy, set) + MAY_APPLY.len();
+        if longest > LONGEST_SUMMARY {
+            let what = format!("is {longest} characters with the longest filling, at most {LONGEST_SUMMARY}");
+            problems.push(problem(policy, at("title"), what));
+        }
+        if card.links.iter().any(|link| !link.url.starts_with("https://")) {
+            problems.push(problem(policy, at("links"), "one is not https"));
+        }
+    }
+}
+
+/// The length of a summary with its longest filling, in characters as people count them.
+fn longest(summary: &Template, policy: &Policy, set: &PolicySet) -> usize {
+    let codes = policy.codes.iter().map(|code| set.label(code)).max_by_key(|label| label.graphemes(true).count());
+    let plans = set.plans.iter().map(|plan| &*plan.name).max_by_key(|name| name.graphemes(true).count());
+    let (codes, plans) = (codes.unwrap_or_default(), plans.unwrap_or_default());
+    let mut filled = String::new();
+    summary.fill(&mut filled, |slot| match slot {
+        Slot::Code if codes.len() > THE_SERVICE.len() => &codes,
+        Slot::Code => THE_SERVICE,
+        Slot::Plan if plans.len() > THE_PLAN.len() => plans,
+        Slot::Plan => THE_PLAN,
+        Slot::Order => "",
+    });
+    filled.graphemes(true).count()
+}
+
+/// Fills `{{code}}` where there is no billing code that the sentence is surely about.
+pub const THE_SERVICE: &str = "the ordered service";
+
+/// Fills `{{plan}}` where the product line is not known.
+pub const THE_PLAN: &str = "the member's plan";
+
+/// Versions of one policy may not overlap; two policies may share a code on one day only if one is written to come first.
+fn overlaps(set: &PolicySet, problems: &mut Vec<Problem>) {
+    let all: Vec<&Policy> = set.policies.values().flatten().collect();
+    for (index, policy) in all.iter().enumerate() {
+        for other in all.iter().skip(index + 1).filter(|other| overlap(policy, other)) {
+            if policy.number == other.number {
+                problems.push(problem(
+                    policy,
+                    "effectivePeriod",
+                    format!("overlaps that of version {}", other.version),
+                ));
+            } else if policy.codes.iter().any(|code| other.codes.binary_search(code).is_ok())
+                && (policy.precedence.is_none() || policy.precedence == other.precedence)
+            {
+                let what = format!("shares a code with policy {}, and no precedence says which speaks", other.number);
+                problems.push(problem(policy, "scope", what));
+            }
+        }
+    }
+}
+
+fn overlap(a: &Policy, b: &Policy) -> bool {
+    let before = |end: Option<Date>, start: Option<Date>| end.zip(start).is_some_and(|(end, start)| end < start);
+    !before(a.effective.1, b.effective.0) && !before(b.effective.1, a.effective.0)
+}

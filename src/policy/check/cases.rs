@@ -1,0 +1,194 @@
+//! Runs the tables of cases that lie beside the policies: what is given, and what must come out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fhir_resources::File;
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use crate::decide::decide;
+use crate::decide::determination::{Determination, InfoNeeded, Needs, PaNeeded, Shown};
+use crate::decide::facts::{Days, Fact, Facts, InForce};
+use crate::policy::load::{BASE, Problem};
+use crate::policy::model::{Coding, PolicySet};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(rename = "about")]
+    _about: String,
+    cases: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    given: BTreeMap<String, OneOrMany<String>>,
+    expect: OneOrMany<Expect>,
+}
+
+/// No numbers in here, so `untagged` is safe beside `arbitrary_precision`.
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Expect {
+    policy: Option<String>,
+    covered: Option<String>,
+    pa_needed: Option<String>,
+    info_needed: Option<Vec<String>>,
+    actions: Option<Vec<String>>,
+}
+
+/// Runs one table; returns how many cases it stands for.
+pub(super) fn run(file: &File, set: &PolicySet, today: Date, problems: &mut Vec<Problem>) -> usize {
+    let mut problem = |element: String, what: String| problems.push(Problem { file: file.path.clone(), element, what });
+    let table: Table = match serde_json::from_slice(&file.bytes) {
+        Ok(table) => table,
+        Err(error) => {
+            problem(String::new(), format!("not a table of cases: {error}"));
+            return 0;
+        }
+    };
+    let mut count = 0;
+    for row in &table.cases {
+        for given in each(&row.given) {
+            count += 1;
+            let found =
+                facts(&given, set, today).and_then(|facts| compare(&decide(&facts, set), row.expect.as_slice(), set));
+            if let Err(what) = found {
+                let given: Vec<String> = given.iter().map(|(name, value)| format!("{name} {value}")).collect();
+                problem(format!("{} ({})", row.name, given.join(" | ")), what);
+            }
+        }
+    }
+    count
+}
+
+/// Each combination of the values in turn.
+fn each(given: &BTreeMap<String, OneOrMany<String>>) -> Vec<BTreeMap<&str, &str>> {
+    given.iter().fold(vec![BTreeMap::new()], |combinations, (name, values)| {
+        let with = |combination: &BTreeMap<_, _>, value| {
+            let mut combination = combination.clone();
+            combination.insert(name.as_str(), value);
+            combination
+        };
+        let values = values.as_slice();
+        combinations
+            .iter()
+            .flat_map(|it| values.iter().map(|value| with(it, value.as_str())).collect::<Vec<_>>())
+            .collect()
+    })
+}
+
+fn facts(given: &BTreeMap<&str, &str>, set: &PolicySet, today: Date) -> Result<Facts, String> {
+    let mut facts = Facts {
+        codes: Vec::new(),
+        billing_options: Vec::new(),
+        days: Days { first: today, last: today },
+        to_be_performed: true,
+        coverage: InForce { active: true, start: None, end: None },
+        setting: Fact::Absent,
+        plan: Fact::Absent,
+        diagnosis: Fact::Absent,
+    };
+    let own = |system: &str, code: &str| {
+        let system = set.system(&format!("{BASE}CodeSystem/{system}"))?;
+        Some(Coding { system, code: code.into() })
+    };
+    let day = |text: &str| text.parse::<Date>().map_err(|_| format!("{text} is not a date"));
+    for (name, value) in given {
+        let unknown = || format!("{name} {value} is not known");
+        match *name {
+            "code" if *value == "text only" => {}
+            "code" => facts.codes = labelled(value, set).ok_or_else(unknown)?,
+            "billing" => facts.billing_options = labelled(value, set).ok_or_else(unknown)?,
+            "setting" => facts.setting = Fact::Known(vec![own("setting", value).ok_or_else(unknown)?]),
+            "plan" => {
+                let plan = own("plan", value).filter(|plan| set.plan_name(plan).is_some());
+                facts.plan = Fact::Known(vec![plan.ok_or_else(unknown)?]);
+            }
+            "diagnosis" => {
+                let system =
+                    set.systems.iter().find(|system| &*system.label == "ICD-10-CM").and_then(|it| set.system(&it.uri));
+                let system = system.ok_or_else(unknown)?;
+                let codes = value.split(", ").map(|code| Coding { system, code: code.into() });
+                facts.diagnosis = Fact::Known(codes.collect());
+            }
+            "date" => facts.days = Days { first: day(value)?, last: day(value)? },
+            "coverage" => match value.split_once('/') {
+                Some((start, end)) => (facts.coverage.start, facts.coverage.end) = (Some(day(start)?), Some(day(end)?)),
+                None => facts.coverage.active = *value == "active",
+            },
+            "doNotPerform" => facts.to_be_performed &= *value != "true",
+            "status" => facts.to_be_performed &= !matches!(*value, "revoked" | "entered-in-error"),
+            _ => return Err(format!("{name} is not something that can be given")),
+        }
+    }
+    Ok(facts)
+}
+
+/// `CPT 47383, SNOMED-CT 123`
+fn labelled(text: &str, set: &PolicySet) -> Option<Vec<Coding>> {
+    let one = |text: &str| {
+        let (label, code) = text.split_once(' ')?;
+        let system = set.systems.iter().find(|system| &*system.label == label)?;
+        Some(Coding { system: set.system(&system.uri)?, code: code.into() })
+    };
+    text.split(", ").map(one).collect()
+}
+
+fn compare(found: &[Determination<'_>], expected: &[Expect], set: &PolicySet) -> Result<(), String> {
+    if found.len() != expected.len() {
+        return Err(format!("{} determinations, expected {}", found.len(), expected.len()));
+    }
+    for (found, expected) in found.iter().zip(expected) {
+        let at = found.billing_code.as_ref().map(|code| format!("{}: ", set.label(code))).unwrap_or_default();
+        let differ =
+            |what: &str, found: String, expected: &str| Err(format!("{at}{what} is {found}, expected {expected}"));
+        let (covered, pa_needed) = (found.covered.code(), found.pa_needed.as_ref().map_or("absent", PaNeeded::code));
+        if expected.covered.as_deref().is_some_and(|expected| expected != covered) {
+            return differ("covered", covered.to_owned(), expected.covered.as_deref().unwrap_or_default());
+        }
+        if expected.pa_needed.as_deref().is_some_and(|expected| expected != pa_needed) {
+            return differ("pa-needed", pa_needed.to_owned(), expected.pa_needed.as_deref().unwrap_or_default());
+        }
+        let policies: BTreeSet<&str> = found.trace.candidates.iter().map(|candidate| candidate.policy).collect();
+        if expected.policy.as_deref().is_some_and(|policy| policies != BTreeSet::from([policy])) {
+            return differ("policy", format!("{policies:?}"), expected.policy.as_deref().unwrap_or_default());
+        }
+        let info = info_needed(found);
+        let wanted = expected.info_needed.as_ref().map(|list| list.iter().map(String::as_str).collect::<BTreeSet<_>>());
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != info) {
+            return differ("info-needed", format!("{info:?}"), &format!("{wanted:?}"));
+        }
+        let actions: BTreeSet<&str> = found.shown.iter().flat_map(Shown::names).collect();
+        let wanted = expected.actions.as_ref().map(|list| list.iter().map(String::as_str).collect::<BTreeSet<_>>());
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != actions) {
+            return differ("actions", format!("{actions:?}"), &format!("{wanted:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn info_needed<'a>(determination: &Determination<'_>) -> BTreeSet<&'a str> {
+    let covered = determination.covered.needs();
+    let pa_needed = determination.pa_needed.as_ref().and_then(PaNeeded::needs);
+    let documents = determination.documentation.as_ref().and_then(|documents| documents.needs.as_ref());
+    [covered, pa_needed, documents].into_iter().flatten().flat_map(Needs::iter).map(InfoNeeded::code).collect()
+}
