@@ -160,6 +160,13 @@ fn cards(policy: &Policy, set: &PolicySet, problems: &mut Vec<Problem>) {
         if card.summary.has(Slot::Order) {
             problems.push(problem(policy, at("title"), "has {{order}}, whose length nobody knows"));
         }
+        if card.detail.as_ref().is_none_or(|detail| !detail.has(Slot::Order)) {
+            problems.push(problem(
+                policy,
+                at("description"),
+                "lacks {{order}}: a card says which order it is about (dev-24)",
+            ));
+        }
         let longest = longest(&card.summary, policy, set) + MAY_APPLY.len();
         if longest > LONGEST_SUMMARY {
             let what = format!("is {longest} characters with the longest filling, at most {LONGEST_SUMMARY}");

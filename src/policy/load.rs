@@ -165,7 +165,7 @@ fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option
         }
     }
     let (default_rule, payer) = (default_rule?, payer?);
-    let terms::Terms { systems, names: system_names, order_setting, encounter_setting, .. } = terms;
+    let terms::Terms { systems, names: system_names, order_setting, encounter_setting, override_reasons, .. } = terms;
     let set = PolicySet {
         hash,
         payer,
@@ -177,6 +177,7 @@ fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option
         policies,
         index,
         default_rule,
+        override_reasons,
     };
     Some(set)
 }

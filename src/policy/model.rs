@@ -359,6 +359,17 @@ pub struct Payer {
     pub identifiers: Vec<(Box<str>, Box<str>)>,
 }
 
+/// A reason a clinician can give for going on despite a card (`overrideReasons`).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct OverrideReason {
+    /// Its code.
+    pub code: Box<str>,
+    /// Its code system.
+    pub system: Box<str>,
+    /// In words.
+    pub display: Box<str>,
+}
+
 /// What an ordered code may mean to the policies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hits {
@@ -394,6 +405,8 @@ pub struct PolicySet {
     pub index: HashMap<Coding, Hits>,
     /// What is said where no policy speaks.
     pub default_rule: DefaultRule,
+    /// The reasons that warnings offer for going on.
+    pub override_reasons: Vec<OverrideReason>,
 }
 
 impl PolicySet {

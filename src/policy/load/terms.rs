@@ -6,7 +6,7 @@ use fhir_resources::Resource;
 use fhir_resources::r4::resources::{CodeSystem, ConceptMap, NamingSystem, ValueSet};
 
 use super::{BASE, Problems, Resources};
-use crate::policy::model::{Coding, Meanings, System, SystemId};
+use crate::policy::model::{Coding, Meanings, OverrideReason, System, SystemId};
 
 /// The `value` of an optional FHIR primitive.
 macro_rules! text {
@@ -25,6 +25,7 @@ pub(super) struct Terms {
     pub(super) settings: Vec<Coding>,
     pub(super) order_setting: Meanings,
     pub(super) encounter_setting: Meanings,
+    pub(super) override_reasons: Vec<OverrideReason>,
     /// `(wider, narrower)`
     pub(super) wider: Vec<(Coding, Coding)>,
 }
@@ -123,6 +124,13 @@ impl Terms {
                 if let Some(system) = self.systems.get_mut(usize::from(id.0)) {
                     system.billing = true;
                 }
+                continue;
+            }
+            if url == format!("{BASE}ValueSet/override-reasons") {
+                self.override_reasons.extend(include.concept.iter().filter_map(|concept| {
+                    let (code, display) = (concept.code.value.as_deref()?, text!(concept.display)?);
+                    Some(OverrideReason { code: code.into(), system: system.into(), display: display.into() })
+                }));
                 continue;
             }
             if include.concept.is_empty() || !include.filter.is_empty() || !include.value_set.is_empty() {

@@ -1,0 +1,126 @@
+//! Every setting, read once at start from `covenant.toml` and `COVENANT_*`, and every limit with its reason.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use config::{Config, File, FileFormat};
+use serde::Deserialize;
+
+/// How strictly the payer of a Coverage is looked at (CRD hook-13, conf-12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum PayerCheck {
+    /// A payer that says who it is must be ours; one that does not is answered.
+    #[default]
+    WhenKnown,
+    /// A payer that does not say who it is, is refused.
+    Strict,
+}
+
+/// Where answers are recorded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerSettings {
+    /// The file of the SQLite ledger.
+    pub path: PathBuf,
+}
+
+/// Bounds on what one request may cost. Nothing in the server is unbounded.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a body. The largest public request is 16 KB; this leaves 128 times as much.
+    pub body_bytes: usize,
+    /// Seconds in which a whole body must have come: a body that drips holds a connection and its memory.
+    pub body_seconds: u64,
+    /// Nesting of JSON. Public requests go to 13; deeper than this only costs stack.
+    pub depth: usize,
+    /// Values in a body. `[0,0,…]` in 2 MiB would be a million, at 16 to 64 times its bytes in memory.
+    pub nodes: usize,
+    /// Orders in one request: each costs a decision and an answer.
+    pub orders: usize,
+    /// Requests being answered at once: beyond that, saying so at once is better than a queue nobody sees.
+    pub in_flight: usize,
+}
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// A folder with the policy set; the embedded one without.
+    pub policies: Option<PathBuf>,
+    /// IANA name of the payer's time zone: what "today" is.
+    pub time_zone: String,
+    /// How strictly the payer of a Coverage is looked at.
+    pub payer_check: PayerCheck,
+    /// Where answers are recorded.
+    pub ledger: LedgerSettings,
+    /// What one request may cost.
+    pub limits: Limits,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file or a variable does not hold what it should.
+    #[error("{0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// Listening where others can reach us, with nobody asked who they are.
+    #[error(
+        "listen = {0} can be reached from elsewhere, and no authentication is configured: only loopback is possible"
+    )]
+    OpenToAll(IpAddr),
+    /// Not a time zone.
+    #[error("time_zone is not the IANA name of a time zone")]
+    TimeZone,
+}
+
+/// Each setting with its default, as it is written in `covenant.toml`.
+/// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
+pub const DEFAULTS: [(&str, &str); 11] = [
+    ("listen", "127.0.0.1:8633"),
+    ("policies", ""),
+    ("time_zone", "America/New_York"),
+    ("payer_check", "when-known"),
+    ("ledger.path", "covenant.ledger"),
+    ("limits.body_bytes", "2097152"),
+    ("limits.body_seconds", "5"),
+    ("limits.depth", "64"),
+    ("limits.nodes", "100000"),
+    ("limits.orders", "50"),
+    ("limits.in_flight", "512"),
+];
+
+/// The environment variable of a setting.
+#[must_use]
+pub fn variable(key: &str) -> String {
+    format!("COVENANT_{}", key.replace('.', "_").to_uppercase())
+}
+
+impl Settings {
+    /// Reads `file`, or `covenant.toml` in the working directory if there is one; then the environment, which wins.
+    ///
+    /// # Errors
+    /// [`SettingsError`]: a setting is unknown, unreadable or unsafe.
+    pub fn read(file: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let source = match file {
+            Some(file) => File::from(file).format(FileFormat::Toml),
+            None => File::new("covenant.toml", FileFormat::Toml).required(false),
+        };
+        let mut builder = Config::builder();
+        for (key, default) in DEFAULTS {
+            if !default.is_empty() {
+                builder = builder.set_default(key, default)?;
+            }
+            builder = builder.set_override_option(key, environment(&variable(key)))?;
+        }
+        let settings: Self = builder.add_source(source).build()?.try_deserialize()?;
+        if !settings.listen.ip().is_loopback() {
+            return Err(SettingsError::OpenToAll(settings.listen.ip()));
+        }
+        jiff::tz::TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone)?;
+        Ok(settings)
+    }
+}

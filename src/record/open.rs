@@ -1,0 +1,241 @@
+//! Opens the ledger's file, and refuses one that durability or history cannot rest on.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::{LedgerError, reads};
+
+/// The first release without the WAL-reset bug, which loses acknowledged commits.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Marks the file as a ledger: `cvnt`.
+const APPLICATION_ID: i64 = 0x6376_6e74;
+
+/// The version of `schema.sql`.
+const SCHEMA_VERSION: i64 = 1;
+
+/// Bytes in a page of a new file. Entries are some 8 KB: fewer pages to each than with the default of 4,096.
+const PAGE_SIZE: i64 = 8192;
+
+/// A file up to this size, in bytes, is checked whole when it is opened: a tenth of a second. A bigger one is checked
+/// at its end, where a crash would have hurt it; `verify` checks the rest.
+const CHECKED_WHOLE: u64 = 64 * 1024 * 1024;
+
+/// Settings, the value to set and the value that must then be read back.
+const SETTINGS: [(&str, &str, &str); 8] = [
+    ("journal_mode", "WAL", "wal"),
+    // With WAL, anything less may lose acknowledged commits when the power fails.
+    ("synchronous", "FULL", "2"),
+    // On macOS, fsync alone leaves the data in the drive's cache. Elsewhere these two change nothing.
+    ("fullfsync", "ON", "1"),
+    ("checkpoint_fullfsync", "ON", "1"),
+    // The writer checkpoints by itself, after it has answered, and looks at the outcome.
+    ("wal_autocheckpoint", "0", "0"),
+    // Nothing of a patient goes to a file that is not the ledger's.
+    ("temp_store", "MEMORY", "2"),
+    ("cell_size_check", "ON", "1"),
+    ("trusted_schema", "OFF", "0"),
+];
+
+/// The one connection that writes: makes the file if there is none, and checks it if there is.
+pub(super) fn writer(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(LedgerError::OldSqlite);
+    }
+    create(path)?;
+    let mut connection = connect(path, lock_wait)?;
+    // Before any setting: another program's file is left as it is.
+    let fresh = is_fresh(&connection)?;
+    if fresh {
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+    }
+    settle(&connection)?;
+    if fresh {
+        make_schema(&mut connection)?;
+    }
+    check(path, &connection)?;
+    Ok(connection)
+}
+
+/// A connection for reads, beside the writer's.
+pub(super) fn reader(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
+    let connection = connect(path, lock_wait)?;
+    settle(&connection)?;
+    // Not opened read-only: the last connection to close tidies the WAL away, and this is the last.
+    connection.pragma_update(None, "query_only", "ON")?;
+    Ok(connection)
+}
+
+/// Keeps a connection from checkpointing when it closes: after a failed fsync that would be trying it again.
+pub(super) fn leave_wal(connection: &Connection) {
+    if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::error!(error = %LedgerError::from(error), "the ledger's WAL may be checkpointed");
+    }
+}
+
+/// Makes an empty file that only its owner may read. SQLite gives the files beside it the same permissions.
+fn create(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    // A file is durable once its name is.
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn connect(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
+    // No mutex: each connection has one user at a time, by type. No URI: a path is a path.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(lock_wait)?;
+    Ok(connection)
+}
+
+/// Whether the file is empty; an error if it is somebody else's.
+fn is_fresh(connection: &Connection) -> Result<bool, LedgerError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (number("application_id")?, number("user_version")?) {
+        (0, 0) if tables == 0 => Ok(true),
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
+        _ => Err(LedgerError::Foreign),
+    }
+}
+
+/// Sets every setting and reads it back: SQLite says nothing when it does not take one.
+fn settle(connection: &Connection) -> Result<(), LedgerError> {
+    for (name, value, expected) in SETTINGS {
+        connection.pragma_update(None, name, value)?;
+        let taken = connection.pragma_query_value(None, name, |row| row.get(0))?;
+        let taken = match taken {
+            Value::Integer(number) => number.to_string(),
+            Value::Text(text) => text,
+            _ => String::new(),
+        };
+        if taken != expected {
+            return Err(LedgerError::Setting(name));
+        }
+    }
+    Ok(())
+}
+
+fn make_schema(connection: &mut Connection) -> Result<(), LedgerError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have made it between the look and the lock.
+    if is_fresh(&transaction)? {
+        transaction.execute_batch(include_str!("schema.sql"))?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn check(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
+    if fs::metadata(path)?.len() <= CHECKED_WHOLE {
+        let report: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if report != "ok" {
+            return Err(LedgerError::Corrupt);
+        }
+    }
+    match reads::tail(connection)?.flaw {
+        None => Ok(()),
+        Some(flaw) => {
+            tracing::error!(%flaw, "the ledger's end is damaged");
+            Err(LedgerError::Corrupt)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn settings_are_really_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        for connection in [writer(&path, WAIT).unwrap(), reader(&path, WAIT).unwrap()] {
+            let text: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+            let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+            assert_eq!((text.as_str(), number("synchronous"), number("wal_autocheckpoint")), ("wal", 2, 0));
+            assert_eq!((number("busy_timeout"), number("page_size")), (200, PAGE_SIZE));
+            assert_eq!((number("application_id"), number("user_version")), (APPLICATION_ID, SCHEMA_VERSION));
+        }
+        assert!(rusqlite::version_number() >= OLDEST_SQLITE);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn only_the_owner_can_read_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let _open = writer(&path, WAIT).unwrap();
+        for file in fs::read_dir(folder.path()).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let _open = writer(&path, WAIT).unwrap();
+        let reader = reader(&path, WAIT).unwrap();
+        assert!(reader.execute("INSERT INTO policy_sets VALUES ('h', x'00')", []).is_err());
+    }
+
+    #[test]
+    fn another_programs_database_is_refused_and_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        let before = fs::read(&path).unwrap();
+        assert_eq!(writer(&path, WAIT).unwrap_err(), LedgerError::Foreign);
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_later_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        writer(&path, WAIT).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        assert_eq!(writer(&path, WAIT).unwrap_err(), LedgerError::Foreign);
+    }
+
+    #[test]
+    fn l05_a_file_that_is_no_database_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        fs::write(&path, [b'x'; 4096]).unwrap();
+        let error = writer(&path, WAIT).unwrap_err();
+        assert_eq!(error, LedgerError::Corrupt);
+        assert!(error.to_string().contains("put back the last backup"));
+    }
+
+    #[test]
+    fn a_file_in_memory_is_refused_for_its_journal() {
+        let connection = Connection::open_in_memory().unwrap();
+        assert_eq!(settle(&connection), Err(LedgerError::Setting("journal_mode")));
+    }
+}

@@ -1,0 +1,98 @@
+//! What is asked of the ledger's tables; nothing here writes.
+
+use std::ops::{ControlFlow, Deref};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::chain::{self, Flaw, Hash, NOTHING_BEFORE, Verdict, Walk};
+use super::row::{COLUMNS, Row};
+use super::{Entry, LedgerError};
+
+/// Rows that are read at once, so that a long walk neither holds up other readers nor keeps the WAL from shrinking.
+const PAGE: i64 = 256;
+
+/// Rows at the end that are checked when the ledger is opened.
+const TAIL: i64 = 64;
+
+/// The last entry's place and hash; the chain goes on from there.
+pub(super) fn head(connection: &Connection) -> rusqlite::Result<(i64, Hash)> {
+    connection
+        .prepare_cached("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map(|last| last.unwrap_or((0, NOTHING_BEFORE)))
+}
+
+/// The entry that promised an assertion id. One that is not what was sealed is [`LedgerError::Corrupt`].
+pub(super) fn find(connection: &Connection, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
+    let Some(seq) = place(connection, assertion_id)? else { return Ok(None) };
+    let row = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM entries WHERE seq = ?1"))?
+        .query_row([seq], Row::read)
+        .optional()?
+        .ok_or(LedgerError::Corrupt)?;
+    if row.hash != chain::seal(&row) || !row.promised()?.iter().any(|id| id == assertion_id) {
+        return Err(LedgerError::Corrupt);
+    }
+    row.entry().map(Some)
+}
+
+/// The stored files of a policy set.
+pub(super) fn policy_set(connection: &Connection, hash: &str) -> Result<Option<Vec<u8>>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT files FROM policy_sets WHERE hash = ?1")?;
+    Ok(statement.query_row([hash], |row| row.get(0)).optional()?)
+}
+
+/// Checks the last entries against each other.
+pub(super) fn tail(connection: &Connection) -> Result<Verdict, LedgerError> {
+    let (last, _) = head(connection)?;
+    let mut before = connection.prepare_cached("SELECT seq, hash FROM entries WHERE seq = ?1")?;
+    let anchor = before.query_row([last.saturating_sub(TAIL)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let walk = anchor.map_or_else(Walk::start, |(seq, hash)| Walk::after(seq, hash));
+    let after = walk.seq();
+    self::walk(|| connection, walk, after)
+}
+
+/// Walks the rows after the place `after` to the end or to the first flaw, borrowing the connection for a page at a time.
+pub(super) fn walk<C: Deref<Target = Connection>>(
+    connection: impl Fn() -> C,
+    mut walk: Walk,
+    mut after: i64,
+) -> Result<Verdict, LedgerError> {
+    loop {
+        match page(&connection(), after, &mut walk)? {
+            ControlFlow::Continue(()) => after = walk.seq(),
+            ControlFlow::Break(flaw) => return Ok(walk.verdict(flaw)),
+        }
+    }
+}
+
+/// Walks one page. Breaks at the end, or at the first flaw.
+fn page(connection: &Connection, after: i64, walk: &mut Walk) -> Result<ControlFlow<Option<Flaw>>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM entries WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([after, PAGE])?;
+    let mut read = 0;
+    while let Some(row) = rows.next()? {
+        read += 1;
+        let seq = row.get(0)?;
+        // A column of another type than was written, or text that is not text.
+        let Ok(row) = Row::read(row) else { return Ok(ControlFlow::Break(Some(Flaw::Changed(seq)))) };
+        if let Err(flaw) = walk.step(&row) {
+            return Ok(ControlFlow::Break(Some(flaw)));
+        }
+        for id in row.promised()? {
+            if place(connection, &id)? != Some(seq) {
+                return Ok(ControlFlow::Break(Some(Flaw::Hidden(seq))));
+            }
+        }
+    }
+    Ok(if read < PAGE { ControlFlow::Break(None) } else { ControlFlow::Continue(()) })
+}
+
+fn place(connection: &Connection, assertion_id: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT seq FROM assertions WHERE assertion_id = ?1")?
+        .query_row([assertion_id], |row| row.get(0))
+        .optional()
+}

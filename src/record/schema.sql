@@ -1,0 +1,39 @@
+-- The ledger, version 1. Nothing in it is ever altered or removed.
+
+CREATE TABLE entries (
+    seq            INTEGER PRIMARY KEY CHECK (seq > 0), -- 1, 2, 3, … without a gap
+    id             TEXT NOT NULL,
+    at             TEXT NOT NULL,                       -- RFC 3339, UTC
+    today          TEXT NOT NULL,
+    seed           TEXT NOT NULL,
+    service        TEXT NOT NULL,
+    hook_instance  TEXT NOT NULL,
+    client         TEXT NOT NULL,
+    crd_version    TEXT NOT NULL,
+    policy_set     TEXT NOT NULL,
+    assertions     TEXT NOT NULL,                       -- JSON array of the ids that were promised
+    took_micros    INTEGER NOT NULL,
+    determinations BLOB NOT NULL,                       -- JSON, zstd
+    request        BLOB NOT NULL,                       -- the body, zstd
+    response       BLOB NOT NULL,                       -- the body, zstd
+    previous       BLOB NOT NULL,                       -- the hash of the entry before; the first has zeros
+    hash           BLOB NOT NULL                        -- SHA-256 of all the above: see chain.rs
+) STRICT;
+
+-- Finds an entry by what it promised. The entry itself is what was sealed.
+CREATE TABLE assertions (
+    assertion_id TEXT PRIMARY KEY,
+    seq          INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE policy_sets (
+    hash  TEXT PRIMARY KEY,
+    files BLOB NOT NULL                                 -- see policies.rs
+) STRICT;
+
+CREATE TRIGGER entries_keep   BEFORE UPDATE ON entries     BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER entries_hold   BEFORE DELETE ON entries     BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER assertions_keep BEFORE UPDATE ON assertions BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER assertions_hold BEFORE DELETE ON assertions BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER policies_keep  BEFORE UPDATE ON policy_sets BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER policies_hold  BEFORE DELETE ON policy_sets BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;

@@ -1,0 +1,196 @@
+//! The one thread that writes: takes all that wait, commits them together, then answers each.
+//!
+//! It never tries a failed commit again, and after a failed fsync it writes no more.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::Sender as Reply;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::row::{COLUMNS, Packer, Row};
+use super::{Entry, LedgerError, Receipt, open, reads};
+
+/// Bytes that may wait in the WAL before they are moved into the file. More makes a start after a crash slower.
+const CHECKPOINT_AFTER: usize = 16 * 1024 * 1024;
+
+/// Something for the writer to do, and where its outcome goes.
+pub(super) enum Job {
+    /// Keep an entry.
+    Append(Box<Entry>, oneshot::Sender<Outcome>),
+    /// Keep a policy set's packed files under their hash.
+    KeepPolicySet(String, Vec<u8>, Reply<Result<(), LedgerError>>),
+    /// Reach the writer's own connection.
+    #[cfg(test)]
+    Run(Box<dyn FnOnce(&Connection) + Send>),
+    /// Make the next commit fail in this way.
+    #[cfg(test)]
+    Fail(LedgerError),
+}
+
+type Outcome = Result<Receipt, LedgerError>;
+type Waiting = (Box<Entry>, oneshot::Sender<Outcome>);
+
+/// The writer, with all that it owns.
+pub(super) struct Writer {
+    connection: Connection,
+    packer: Packer,
+    insert: String,
+    in_wal: usize,
+    #[cfg(test)]
+    failure: Option<LedgerError>,
+}
+
+impl Writer {
+    /// A writer on its own connection.
+    pub(super) fn new(connection: Connection) -> Result<Self, LedgerError> {
+        let marks = ["?"; 17].join(", ");
+        Ok(Self {
+            connection,
+            packer: Packer::new()?,
+            insert: format!("INSERT INTO entries ({COLUMNS}) VALUES ({marks})"),
+            in_wal: 0,
+            #[cfg(test)]
+            failure: None,
+        })
+    }
+
+    /// Works until every sender is gone and the queue is empty, or until the disk has failed: an error is for good.
+    ///
+    /// Returning closes the queue, which is how callers learn that the ledger is poisoned.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>, batch: usize) -> Result<(), LedgerError> {
+        let mut jobs = Vec::with_capacity(batch);
+        while queue.blocking_recv_many(&mut jobs, batch) > 0 {
+            if self.work(jobs.drain(..)).is_break() {
+                tracing::error!("the disk failed to keep the ledger; it is written no more");
+                open::leave_wal(&self.connection);
+                return Err(LedgerError::Poisoned);
+            }
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, jobs: impl Iterator<Item = Job>) -> ControlFlow<()> {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for job in jobs {
+            match job {
+                Job::Append(entry, reply) => waiting.push((entry, reply)),
+                Job::KeepPolicySet(hash, files, reply) => {
+                    let outcome = self.keep_policy_set(&hash, &files);
+                    // Whoever asked may have gone; the set is kept all the same.
+                    let _ = reply.send(outcome);
+                    stop_if_poisoned(outcome)?;
+                }
+                #[cfg(test)]
+                Job::Run(what) => what(&self.connection),
+                #[cfg(test)]
+                Job::Fail(how) => self.failure = Some(how),
+            }
+        }
+        stop_if_poisoned(self.append(waiting))?;
+        let settled = self.checkpoint();
+        if let Err(error) = settled {
+            // Nobody asked for it, so nobody else would hear of it.
+            tracing::warn!(%error, "the ledger's WAL could not be moved into its file");
+        }
+        stop_if_poisoned(settled)
+    }
+
+    /// Commits a batch and answers it: all of it with the commit's error, or each with its own outcome.
+    fn append(&mut self, waiting: Vec<Waiting>) -> Result<(), LedgerError> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        match self.commit(&waiting) {
+            Ok(outcomes) => {
+                // Whoever asked may have gone; the entry is kept all the same.
+                for ((_, reply), outcome) in waiting.into_iter().zip(outcomes) {
+                    let _ = reply.send(outcome);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                for (_, reply) in waiting {
+                    let _ = reply.send(Err(error));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a batch in one transaction. An error is the whole batch's, and leaves the ledger as it was.
+    fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Outcome>, LedgerError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Read under the lock, not remembered: right after a failure, and beside another process.
+        let (mut seq, mut hash) = reads::head(&transaction)?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (entry, _) in batch {
+            let kept = match self.packer.row(entry, seq.saturating_add(1), hash) {
+                Ok(row) => insert(&transaction, &self.insert, &row, &entry.assertions)?.map(|()| row),
+                Err(error) => Err(error),
+            };
+            outcomes.push(kept.map(|row| {
+                (seq, hash) = (row.seq, row.hash);
+                self.in_wal += row.determinations.len() + row.request.len() + row.response.len();
+                Receipt { seq, hash }
+            }));
+        }
+        #[cfg(test)]
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        transaction.commit()?;
+        Ok(outcomes)
+    }
+
+    fn keep_policy_set(&mut self, hash: &str, files: &[u8]) -> Result<(), LedgerError> {
+        // Not OR IGNORE, which would pass over other faults too.
+        let sql = "INSERT INTO policy_sets (hash, files) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
+        self.connection.prepare_cached(sql)?.execute(params![hash, files])?;
+        self.in_wal += files.len();
+        Ok(())
+    }
+
+    /// Moves the WAL into the file once it has grown. Done after the answers, so that the batch does not wait for it,
+    /// and by the connection that writes: what SQLite got wrong before 3.51.3 was a checkpoint beside a writer.
+    fn checkpoint(&mut self) -> Result<(), LedgerError> {
+        if self.in_wal < CHECKPOINT_AFTER {
+            return Ok(());
+        }
+        self.in_wal = 0;
+        self.connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+/// Inserts one row and its index. The inner error is the entry's own and leaves no trace of it; the outer is the batch's.
+fn insert(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    row: &Row,
+    assertions: &[String],
+) -> Result<Result<(), LedgerError>, LedgerError> {
+    let run = |sql| transaction.prepare_cached(sql)?.execute([]);
+    let rows = || -> rusqlite::Result<()> {
+        for id in assertions {
+            transaction
+                .prepare_cached("INSERT INTO assertions (assertion_id, seq) VALUES (?1, ?2)")?
+                .execute(params![id, row.seq])?;
+        }
+        transaction.prepare_cached(sql)?.execute(row.values().as_slice())?;
+        Ok(())
+    };
+    run("SAVEPOINT entry")?;
+    let outcome = rows().map_err(LedgerError::from);
+    match outcome {
+        Err(LedgerError::Duplicate | LedgerError::Unstorable) => run("ROLLBACK TO entry")?,
+        other => other.map(|()| 0)?,
+    };
+    run("RELEASE entry")?;
+    Ok(outcome)
+}
+
+/// Every failure but one is over when whoever asked has been told.
+fn stop_if_poisoned(outcome: Result<(), LedgerError>) -> ControlFlow<()> {
+    if outcome == Err(LedgerError::Poisoned) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}

@@ -1,0 +1,116 @@
+//! Cards: what a clinician reads in ten seconds, in the words of the policy.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::coverage_information::Shape;
+use super::ids::Ids;
+use super::words::{self, Words};
+use crate::decide::determination::{Held, Holds};
+use crate::policy::check::{LONGEST_SUMMARY, MAY_APPLY};
+use crate::policy::model::{Card as Said, Indicator, OverrideReason, PolicySet};
+use crate::policy::template::Template;
+
+/// A card as it is written.
+#[derive(Debug, Serialize)]
+pub(super) struct Card<'a> {
+    uuid: String,
+    pub(super) summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    indicator: &'static str,
+    source: Source<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Link<'a>>,
+    #[serde(rename = "overrideReasons", skip_serializing_if = "<[_]>::is_empty")]
+    override_reasons: &'a [OverrideReason],
+    extension: Associated,
+}
+
+#[derive(Debug, Serialize)]
+struct Source<'a> {
+    label: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    topic: Topic<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Topic<'a> {
+    system: &'static str,
+    code: &'a str,
+    display: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Link<'a> {
+    label: &'a str,
+    url: &'a str,
+    r#type: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Associated {
+    #[serde(rename = "davinci-crd.associated-resource")]
+    resources: [Reference; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct Reference {
+    reference: String,
+}
+
+/// A card that is to be written, before it is known whether there is room for it.
+#[derive(Debug)]
+pub(super) struct Draft<'p> {
+    pub(super) card: Held<'p, Said>,
+    pub(super) paragraphs: Vec<(&'p str, &'p Template)>,
+    pub(super) words: Words,
+    /// `ServiceRequest/1`
+    pub(super) order: String,
+}
+
+impl<'p> Draft<'p> {
+    /// What stands first: warnings, then what surely applies.
+    pub(super) fn rank(&self) -> (bool, bool) {
+        (self.card.what.indicator != Indicator::Warning, self.card.holds != Holds::Always)
+    }
+
+    /// Writes the card.
+    pub(super) fn write<'a>(&self, shape: Shape, set: &'a PolicySet, ids: &mut Ids) -> Card<'a>
+    where
+        'p: 'a,
+    {
+        let card: &'p Said = self.card.what;
+        let links = card.links.iter().map(|link| Link { label: &link.label, url: &link.url, r#type: "absolute" });
+        let topic = Topic { system: shape.topic_system(), code: &card.topic.code, display: &card.topic.display };
+        Card {
+            uuid: ids.next_id().to_string(),
+            summary: summary(&self.card, &self.words),
+            detail: self.detail(),
+            indicator: card.indicator.code(),
+            source: Source { label: &set.payer.name, url: set.payer.url.as_deref(), topic },
+            links: links.collect(),
+            override_reasons: if card.indicator == Indicator::Warning { &set.override_reasons } else { &[] },
+            extension: Associated { resources: [Reference { reference: self.order.clone() }] },
+        }
+    }
+
+    /// When it applies, what the policy says, and the paragraphs of its notes.
+    fn detail(&self) -> Option<String> {
+        let holds = &self.card.holds;
+        let condition = words::condition(holds).map(|condition| format!("{condition}:"));
+        let own = self.card.what.detail.iter().map(|text| self.words.markdown(text, holds));
+        let notes = self.paragraphs.iter().map(|(_, text)| self.words.markdown(text, holds));
+        let all: Vec<String> = condition.into_iter().chain(own).chain(notes).collect();
+        (!all.is_empty()).then(|| all.join("\n\n"))
+    }
+}
+
+fn summary(held: &Held<'_, Said>, words: &Words) -> String {
+    let text = words.plain(&held.what.summary, &held.holds);
+    let text =
+        if held.holds == Holds::Always { Cow::Borrowed(&*text) } else { Cow::Owned(format!("{MAY_APPLY}{text}")) };
+    words::cut(&text, LONGEST_SUMMARY).into_owned()
+}

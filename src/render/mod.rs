@@ -1,0 +1,216 @@
+//! Writes what was decided as a CDS Hooks response, in the version and with the options that were asked for.
+//!
+//! It decides nothing and knows no policy's words but those it is handed.
+
+mod card;
+mod coverage_information;
+pub mod explanation;
+mod extension;
+mod ids;
+mod invariants;
+mod splice;
+mod words;
+
+use jiff::civil::Date;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::decide::determination::{Determination, Shown};
+use crate::policy::model::PolicySet;
+use crate::request::options::Options;
+use crate::request::version::Version;
+use crate::request::{Order, json};
+use crate::telemetry::Fault;
+use card::Draft;
+use coverage_information::{About, Shape};
+use explanation::{Decided, Explanation};
+use extension::Extension;
+use ids::Ids;
+use words::Words;
+
+/// An answer that must not be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// It would break this invariant of the guide (FAULTS R06).
+    #[error("the answer would break {0}")]
+    Invariant(&'static str),
+    /// It could not be written as JSON.
+    #[error("the answer could not be written")]
+    Unwritable,
+}
+
+impl RenderError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        Fault::Us
+    }
+}
+
+/// What an answer is made of beside its orders.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// The policy set that decided.
+    pub set: &'a PolicySet,
+    /// The version that is spoken.
+    pub version: Version,
+    /// What the client configured.
+    pub options: &'a Options,
+    /// `Coverage/id`; empty where no order needed one.
+    pub coverage: &'a str,
+    /// The day, in the payer's time zone.
+    pub today: Date,
+    /// What all ids are made from.
+    pub seed: Uuid,
+}
+
+/// One order with what was decided of it.
+#[derive(Debug)]
+pub struct Decision<'a, 'b> {
+    /// The order.
+    pub order: &'a Order<'b>,
+    /// The product line, where it is known.
+    pub plan: Option<String>,
+    /// One for each billing code.
+    pub determinations: Vec<Determination<'a>>,
+}
+
+/// A response, and what it promises.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The body.
+    pub body: Vec<u8>,
+    /// The assertion ids in it.
+    pub assertions: Vec<String>,
+    /// Every order in words.
+    pub explanations: Vec<Explanation>,
+}
+
+/// Writes the answer.
+///
+/// # Errors
+/// [`RenderError`]: the answer would not be one that may be sent.
+pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rendered, RenderError> {
+    let shape = Shape::from(frame.version);
+    let mut ids = Ids::new(frame.seed);
+    let mut rendered = Rendered { body: Vec::new(), assertions: Vec::new(), explanations: Vec::new() };
+    let (mut updates, mut drafts) = (String::new(), Vec::new());
+    for decision in decisions {
+        let assertion = ids.next_id().to_string();
+        let words: Vec<Words> = decision.words(frame.set);
+        let update = if frame.options.coverage_info { update(decision, &words, &assertion, frame)? } else { None };
+        let sent = update.is_some();
+        if let Some(update) = update {
+            updates.push_str(if updates.is_empty() { "" } else { "," });
+            updates.push_str(&update);
+            rendered.assertions.push(assertion.clone());
+        }
+        let decided = decision.determinations.iter().zip(&words).map(|(it, words)| Decided::of(it, words, frame.set));
+        let determinations = decided.collect();
+        rendered.explanations.push(Explanation { order: decision.reference(), assertion, sent, determinations });
+        drafts.extend(decision.cards(frame.set));
+    }
+    drafts.retain(|draft| frame.options.wants(&draft.card.what.topic.code));
+    drafts.sort_by_key(Draft::rank);
+    drafts.truncate(frame.options.max_cards);
+    let cards: Vec<_> = drafts.iter().map(|draft| draft.write(shape, frame.set, &mut ids)).collect();
+    rendered.body.extend_from_slice(b"{\"cards\":");
+    serde_json::to_writer(&mut rendered.body, &cards).map_err(|_| RenderError::Unwritable)?;
+    if !updates.is_empty() {
+        rendered.body.extend_from_slice(b",\"systemActions\":[");
+        rendered.body.extend_from_slice(updates.as_bytes());
+        rendered.body.push(b']');
+    }
+    rendered.body.push(b'}');
+    Ok(rendered)
+}
+
+impl<'a> Decision<'a, '_> {
+    /// `ServiceRequest/1`
+    fn reference(&self) -> String {
+        format!("{}/{}", self.order.resource.kind, self.order.resource.id)
+    }
+
+    /// What is filled in for each determination.
+    fn words(&self, set: &PolicySet) -> Vec<Words> {
+        let label = |code| set.label(code);
+        let labels = self.determinations.iter().map(|it| it.billing_code.as_ref().map(label).unwrap_or_default());
+        labels.map(|codes| Words::new(&self.order.value, codes, self.plan.clone())).collect()
+    }
+
+    /// The cards of an order: one that several billing codes share is one card that names them all.
+    fn cards(&self, set: &PolicySet) -> Vec<Draft<'a>> {
+        let mut found: Vec<(Vec<String>, Shown<'a>)> = Vec::new();
+        for determination in &self.determinations {
+            let code = determination.billing_code.as_ref().map(|code| set.label(code));
+            for shown in &determination.shown {
+                match found.iter_mut().find(|(_, other)| other.card == shown.card) {
+                    Some((codes, _)) => codes.extend(code.clone()),
+                    None => found.push((code.clone().into_iter().collect(), shown.clone())),
+                }
+            }
+        }
+        let draft = |(codes, Shown { card, paragraphs, .. }): (Vec<String>, Shown<'a>)| {
+            let words = Words::new(&self.order.value, codes.join(", "), self.plan.clone());
+            Draft { card, paragraphs, words, order: self.reference() }
+        };
+        found.into_iter().map(draft).collect()
+    }
+}
+
+/// The system action that puts coverage information on an order, or none if the order already says the same (resp-35).
+fn update(
+    decision: &Decision<'_, '_>,
+    words: &[Words],
+    assertion: &str,
+    frame: &Frame<'_>,
+) -> Result<Option<String>, RenderError> {
+    let about = About { shape: frame.version.into(), coverage: frame.coverage, today: frame.today, assertion };
+    let mut new = String::new();
+    let mut values = Vec::new();
+    for (determination, words) in decision.determinations.iter().zip(words) {
+        let extension = coverage_information::extension(determination, words, &about, frame.set);
+        if let Some(rule) = invariants::broken(&extension, about.shape) {
+            return Err(RenderError::Invariant(rule));
+        }
+        new.push_str(if new.is_empty() { "" } else { "," });
+        new.push_str(&serde_json::to_string(&extension).map_err(|_| RenderError::Unwritable)?);
+        values.push(extension);
+    }
+    let old = decision.order.value.get("extension").and_then(Value::as_array).into_iter().flatten();
+    let old: Vec<&Value> = old.filter(|extension| is_ours(extension, frame.coverage)).collect();
+    if !old.is_empty() && says_the_same(&old, &values) {
+        return Ok(None);
+    }
+    let raw = decision.order.resource.raw;
+    let resource = splice::splice(raw, |item| is_ours(&json::value(item), frame.coverage), &new);
+    let payer = serde_json::to_string(&format!("Coverage information from {}", frame.set.payer.name));
+    let description = payer.map_err(|_| RenderError::Unwritable)?;
+    Ok(Some(format!(r#"{{"type":"update","description":{description},"resource":{resource}}}"#)))
+}
+
+/// Whether an extension is coverage information about our Coverage.
+fn is_ours(extension: &Value, coverage: &str) -> bool {
+    let part = |extension: &Value, url: &str| {
+        let parts = extension.get("extension").and_then(Value::as_array)?;
+        parts.iter().find(|part| part.get("url").and_then(Value::as_str) == Some(url)).cloned()
+    };
+    extension.get("url").and_then(Value::as_str) == Some(coverage_information::URL)
+        && part(extension, "coverage").is_some_and(|part| {
+            let reference = part.pointer("/valueReference/reference").and_then(Value::as_str).unwrap_or_default();
+            reference.strip_suffix(coverage).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+        })
+}
+
+/// Whether what an order carries says what we would say, whenever and under whichever id it was said.
+fn says_the_same(old: &[&Value], new: &[Extension<'_>]) -> bool {
+    let parts = |value: &Value| -> Vec<Value> {
+        let parts = value.get("extension").and_then(Value::as_array).cloned().unwrap_or_default();
+        let when =
+            |part: &Value| matches!(part.get("url").and_then(Value::as_str), Some("date" | "coverage-assertion-id"));
+        parts.into_iter().filter(|part| !when(part)).collect()
+    };
+    let new: Vec<Vec<Value>> = new.iter().filter_map(|it| serde_json::to_value(it).ok()).map(|it| parts(&it)).collect();
+    let old: Vec<Vec<Value>> = old.iter().map(|it| parts(it)).collect();
+    old == new
+}

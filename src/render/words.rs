@@ -1,0 +1,161 @@
+//! Words filled into the policy's texts: what was ordered, as text that cannot become markup.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::decide::determination::Holds;
+use crate::policy::check::{THE_PLAN, THE_SERVICE};
+use crate::policy::template::{Slot, Template};
+
+/// The longest name of an order that is shown, in characters as people count them.
+const LONGEST_NAME: usize = 120;
+
+/// What is filled in for one order.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// The billing codes that the sentence is about: `CPT 47383, CPT 47381`.
+    pub(super) codes: String,
+    /// The product line.
+    pub(super) plan: Option<String>,
+    /// What was ordered, plain.
+    pub(super) order: String,
+    /// The same for Markdown.
+    pub(super) order_markdown: String,
+}
+
+impl Words {
+    /// The words for an order, by what the EHR calls it and by its codes.
+    pub(super) fn new(order: &Value, codes: String, plan: Option<String>) -> Self {
+        let called = name(order).map(plain).filter(|name| !name.is_empty());
+        let order = match (called, codes.is_empty()) {
+            (Some(name), true) => name,
+            (Some(name), false) => format!("{name} ({codes})"),
+            (None, false) => codes.clone(),
+            (None, true) => "The order".to_owned(),
+        };
+        let order_markdown = markdown(&order);
+        Self { codes, plan, order, order_markdown }
+    }
+
+    /// Fills a text that is shown as it stands.
+    pub(super) fn plain(&self, template: &Template, holds: &Holds<'_>) -> String {
+        self.fill(template, holds, &self.order)
+    }
+
+    /// Fills a text that is Markdown.
+    pub(super) fn markdown(&self, template: &Template, holds: &Holds<'_>) -> String {
+        self.fill(template, holds, &self.order_markdown)
+    }
+
+    fn fill(&self, template: &Template, holds: &Holds<'_>, order: &str) -> String {
+        // Where it is not sure that the policy speaks of the code, the sentence is not about the code.
+        let sure = matches!(holds, Holds::Always) && !self.codes.is_empty();
+        let mut out = String::new();
+        template.fill(&mut out, |slot| match slot {
+            Slot::Code if sure => &self.codes,
+            Slot::Code => THE_SERVICE,
+            Slot::Plan => self.plan.as_deref().unwrap_or(THE_PLAN),
+            Slot::Order => order,
+        });
+        out
+    }
+}
+
+/// `If performed inpatient` , or nothing where it always holds.
+pub(super) fn condition(holds: &Holds<'_>) -> Option<Cow<'static, str>> {
+    match holds {
+        Holds::Always => None,
+        Holds::If(all) if all.is_empty() => None,
+        Holds::If(all) => Some(Cow::Owned(format!("If {}", all.join(" and ")))),
+        Holds::Otherwise => Some(Cow::Borrowed("Otherwise")),
+    }
+}
+
+/// What the EHR calls an order: the text of its concept, else a display.
+fn name(order: &Value) -> Option<&str> {
+    let concepts =
+        ["code", "codeCodeableConcept", "medicationCodeableConcept"].iter().filter_map(|name| order.get(*name));
+    let listed = order.get("serviceType").and_then(Value::as_array).into_iter().flatten();
+    concepts.chain(listed).find_map(|concept| {
+        let codings = concept.get("coding").and_then(Value::as_array).into_iter().flatten();
+        let displays = codings.filter_map(|coding| coding.get("display").and_then(Value::as_str));
+        concept.get("text").and_then(Value::as_str).or_else(|| displays.into_iter().next())
+    })
+}
+
+/// One line without control, invisible or direction-changing characters (FAULTS R04), not too long.
+pub(super) fn plain(text: &str) -> String {
+    let hidden = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            || matches!(
+                character,
+                '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{2028}' | '\u{2029}' | '\u{e0000}'..='\u{e007f}'
+            )
+    };
+    let shown: String =
+        text.chars().map(|it| if it.is_whitespace() { ' ' } else { it }).filter(|it| !hidden(*it)).collect();
+    cut(shown.trim(), LONGEST_NAME).into_owned()
+}
+
+/// At most so many characters as people count them, the last one an ellipsis where it was cut.
+pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    // No text of fewer bytes has more characters.
+    if text.len() <= most || text.graphemes(true).count() <= most {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.graphemes(true).take(most.saturating_sub(1)).collect();
+    Cow::Owned(format!("{}…", kept.trim_end()))
+}
+
+/// Text that Markdown and HTML show as it stands (FAULTS R01).
+fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '!' | '|' | '~' | '^' => {
+                out.extend(['\\', character])
+            }
+            // A bare address would become a link.
+            ':' | '@' => out.extend(['\\', character]),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, markdown, plain};
+
+    #[test]
+    fn r01_names_are_shown_as_text() {
+        let wrong = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) `code` | # * https://evil.example";
+        let shown = markdown(wrong);
+        assert!(
+            !shown.contains('<')
+                && !shown.contains("](")
+                && !shown.contains("javascript:")
+                && !shown.contains("https:")
+        );
+        assert!(shown.contains("\\[x\\]") && shown.contains("\\`code\\`") && shown.contains("\\|"));
+    }
+
+    #[test]
+    fn r03_a_cut_keeps_characters_whole() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…");
+        let family = "👩‍👩‍👧".repeat(200);
+        assert_eq!(cut(&family, 139).matches("👩‍👩‍👧").count(), 138);
+    }
+
+    #[test]
+    fn r04_hidden_and_direction_changing_characters_are_removed() {
+        assert_eq!(plain("a\u{202e}b\u{200b}c\u{1b}[31md\r\ne\u{2066}"), "abc[31md  e");
+    }
+}

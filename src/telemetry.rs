@@ -1,0 +1,58 @@
+//! What is logged: one line a request, of a closed list of fields, none of which can hold a patient's data.
+//!
+//! Never a body, a resource, a token, a header or a query. `docs`: message and fields; `warn` is for whoever runs the
+//! server, `error` for someone to act on now.
+
+use std::io::IsTerminal;
+
+use tracing::Level;
+use tracing_subscriber::fmt;
+
+/// Whose fault a refusal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// What the client sent.
+    Client,
+    /// The EHR's FHIR server.
+    Ehr,
+    /// Ours.
+    Us,
+}
+
+/// Writes logs to standard error. Control characters in values are escaped by the subscriber (FAULTS R04).
+pub fn start() {
+    let colour = std::io::stderr().is_terminal();
+    let subscriber =
+        fmt().with_writer(std::io::stderr).with_max_level(Level::INFO).with_ansi(colour).with_target(false);
+    // A second start, as in tests, keeps the first.
+    _ = subscriber.try_init();
+}
+
+/// What is said of one answered or refused request.
+#[derive(Debug, Clone)]
+pub struct RequestLine<'a> {
+    /// The invocation's id, also in the answer's headers.
+    pub id: &'a str,
+    /// Of a service we have, else empty.
+    pub service: &'a str,
+    /// HTTP status.
+    pub status: u16,
+    /// The issue code of a refusal.
+    pub issue: &'a str,
+    /// Orders answered.
+    pub orders: usize,
+    /// Microseconds from the first byte of the body to the answer.
+    pub micros: u64,
+}
+
+impl RequestLine<'_> {
+    /// Writes the line.
+    pub fn log(&self) {
+        let Self { id, service, status, issue, orders, micros } = *self;
+        match status {
+            500.. => tracing::error!(id, service, status, issue, orders, micros, "refused"),
+            400.. => tracing::info!(id, service, status, issue, orders, micros, "refused"),
+            _ => tracing::info!(id, service, status, orders, micros, "answered"),
+        }
+    }
+}
