@@ -166,7 +166,12 @@ pub enum Holds<'p> {
     /// Whatever the missing facts are.
     Always,
     /// If all of this is so.
-    If(Vec<&'p str>),
+    If {
+        /// In words that follow "If ".
+        conditions: Vec<&'p str>,
+        /// Whether it is sure that the policy speaks of the code, so that only the case is not.
+        of_code: bool,
+    },
     /// In the cases that remain.
     Otherwise,
 }

@@ -172,7 +172,7 @@ fn actions<'p>(worlds: &Worlds<'p>) -> Vec<(Option<&'p Policy>, &'p Action, Hold
                 Some(policy) => {
                     let outer = policy.scope.when.as_deref().filter(|_| !scoped);
                     let inner = action.when.as_deref().filter(|_| !std::ptr::eq(action, &raw const policy.scope));
-                    Holds::If(outer.into_iter().chain(inner).collect())
+                    Holds::If { conditions: outer.into_iter().chain(inner).collect(), of_code: scoped }
                 }
             };
             found.push((world.policy, action, holds));

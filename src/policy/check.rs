@@ -23,7 +23,7 @@ const MOST_COMBINATIONS: usize = 10_000;
 pub const LONGEST_SUMMARY: usize = 139;
 
 /// What stands before the summary of a card that may not apply.
-pub const MAY_APPLY: &str = "May apply: ";
+pub const MAY_APPLY: &str = "May apply – ";
 
 /// What a proof looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -167,7 +167,7 @@ fn cards(policy: &Policy, set: &PolicySet, problems: &mut Vec<Problem>) {
                 "lacks {{order}}: a card says which order it is about (dev-24)",
             ));
         }
-        let longest = longest(&card.summary, policy, set) + MAY_APPLY.len();
+        let longest = longest(&card.summary, policy, set) + MAY_APPLY.graphemes(true).count();
         if longest > LONGEST_SUMMARY {
             let what = format!("is {longest} characters with the longest filling, at most {LONGEST_SUMMARY}");
             problems.push(problem(policy, at("title"), what));

@@ -53,7 +53,7 @@ pub(super) fn tail(connection: &Connection) -> Result<Verdict, LedgerError> {
     self::walk(|| connection, walk, after)
 }
 
-/// Walks the rows after the place `after` to the end or to the first flaw, borrowing the connection for a page at a time.
+/// Walks the rows after the place `after`, to the end or to the first flaw. Borrows the connection a page at a time.
 pub(super) fn walk<C: Deref<Target = Connection>>(
     connection: impl Fn() -> C,
     mut walk: Walk,

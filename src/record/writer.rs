@@ -163,7 +163,7 @@ impl Writer {
     }
 }
 
-/// Inserts one row and its index. The inner error is the entry's own and leaves no trace of it; the outer is the batch's.
+/// Inserts one row and its index. The inner error is the entry's own and leaves no trace; the outer is the batch's.
 fn insert(
     transaction: &Transaction<'_>,
     sql: &str,

@@ -51,7 +51,8 @@ impl Words {
 
     fn fill(&self, template: &Template, holds: &Holds<'_>, order: &str) -> String {
         // Where it is not sure that the policy speaks of the code, the sentence is not about the code.
-        let sure = matches!(holds, Holds::Always) && !self.codes.is_empty();
+        let of_code = matches!(holds, Holds::Always | Holds::If { of_code: true, .. });
+        let sure = of_code && !self.codes.is_empty();
         let mut out = String::new();
         template.fill(&mut out, |slot| match slot {
             Slot::Code if sure => &self.codes,
@@ -67,8 +68,8 @@ impl Words {
 pub(super) fn condition(holds: &Holds<'_>) -> Option<Cow<'static, str>> {
     match holds {
         Holds::Always => None,
-        Holds::If(all) if all.is_empty() => None,
-        Holds::If(all) => Some(Cow::Owned(format!("If {}", all.join(" and ")))),
+        Holds::If { conditions, .. } if conditions.is_empty() => None,
+        Holds::If { conditions, .. } => Some(Cow::Owned(format!("If {}", conditions.join(" and ")))),
         Holds::Otherwise => Some(Cow::Borrowed("Otherwise")),
     }
 }
@@ -110,20 +111,27 @@ pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", kept.trim_end()))
 }
 
-/// Text that Markdown and HTML show as it stands (FAULTS R01).
+/// Text that Markdown and HTML show as it stands (FAULTS R01): no markup, no links, not even of bare addresses.
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '!' | '|' | '~' | '^' => {
-                out.extend(['\\', character])
-            }
-            // A bare address would become a link.
-            ':' | '@' => out.extend(['\\', character]),
-            _ => out.push(character),
+    let numbered = text.trim_start_matches(|first: char| first.is_ascii_digit());
+    let list_mark = text.len() - numbered.len();
+    for (at, character) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        let escaped = match character {
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '&' => "&amp;",
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '!' | '|' | '~' | '^' | '@' => "\\",
+            '-' | '+' | '=' if at == 0 => "\\",
+            '.' | ')' if at == list_mark && at > 0 => "\\",
+            ':' if rest.starts_with("://") => "\\",
+            '.' if text.get(..at).is_some_and(|before| before.to_ascii_lowercase().ends_with("www")) => "\\",
+            _ => "",
+        };
+        out.push_str(escaped);
+        if !escaped.starts_with('&') {
+            out.push(character);
         }
     }
     out

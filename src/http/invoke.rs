@@ -1,0 +1,119 @@
+//! A hook is called: the whole story of a request, in the order in which it happens.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Bytes, Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use super::{App, JSON, REQUEST_ID, body};
+use crate::answer::{self, Moment};
+use crate::auth::{self, VerifiedClient};
+use crate::record::{self, Entry, Recorded, Response};
+use crate::request::hook::{self, Service};
+use crate::telemetry::RequestLine;
+
+/// What becomes of an invocation: a recorded answer, or a problem.
+pub(super) type Outcome = Result<Arc<Answered>, Problem>;
+
+/// An answer that is in the ledger.
+pub(super) struct Answered {
+    response: Recorded<Response>,
+    orders: usize,
+}
+
+/// `POST /cds-services/{id}`
+pub(super) async fn invoke(app: Data<App>, request: HttpRequest, id: Path<String>, payload: Payload) -> HttpResponse {
+    let (started, invocation) = (Instant::now(), Uuid::new_v4());
+    let service = hook::service(&id);
+    let outcome = story(&app, &request, service, payload, invocation).await;
+    reply(outcome, service, invocation, started)
+}
+
+/// Authenticate, read, answer, record.
+async fn story(
+    app: &Data<App>,
+    request: &HttpRequest,
+    service: Option<&'static Service>,
+    payload: Payload,
+    invocation: Uuid,
+) -> Outcome {
+    let client = auth::local(request.peer_addr().map(|peer| peer.ip())).map_err(Problem::Unknown)?;
+    let service = service.ok_or(Problem::NotFound)?;
+    let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+    let body = body::read(request, payload, &app.manner.limits).await?;
+    let app = app.clone();
+    let once = app.once.clone();
+    let start = {
+        let body = body.clone();
+        move || {
+            AssertUnwindSafe(answer_and_record(app.into_inner(), client, service, body, invocation))
+                .catch_unwind()
+                .map(|outcome| outcome.unwrap_or(Err(Problem::Panicked)))
+                .boxed()
+        }
+    };
+    once.answer(service.id, body, start).await
+}
+
+/// The answer is made from the bytes, the policy set and this moment alone; it is sayable once it is in the ledger.
+async fn answer_and_record(
+    app: Arc<App>,
+    client: VerifiedClient,
+    service: &'static Service,
+    body: Bytes,
+    invocation: Uuid,
+) -> Outcome {
+    let started = Instant::now();
+    let moment = Moment::now(&app.zone);
+    let answer = answer::answer(&body, service, &app.set, &app.manner, &moment).map_err(Problem::Refused)?;
+    let entry = Entry {
+        id: invocation,
+        at: moment.at,
+        today: moment.today,
+        seed: moment.seed,
+        service: service.id.to_owned(),
+        hook_instance: answer.hook_instance,
+        client: client.name().to_owned(),
+        crd_version: answer.version.name().to_owned(),
+        policy_set: app.set.hash.clone(),
+        assertions: answer.assertions,
+        determinations: answer.explanations,
+        took_micros: micros(started),
+        request: body,
+        response: answer.body.into(),
+    };
+    let response = record::append(&*app.ledger, entry).await.map_err(Problem::Ledger)?;
+    Ok(Arc::new(Answered { response, orders: answer.orders }))
+}
+
+/// Says what became of it, and logs one line.
+fn reply(outcome: Outcome, service: Option<&Service>, invocation: Uuid, started: Instant) -> HttpResponse {
+    let id = invocation.to_string();
+    let (response, issue, orders) = match &outcome {
+        Ok(answered) => (ok(&answered.response, &id), "", answered.orders),
+        Err(problem) => (problem.response(&id), problem.row().issue, 0),
+    };
+    let service = service.map_or("", |service| service.id);
+    let status = response.status().as_u16();
+    RequestLine { id: &id, service, status, issue, orders, micros: micros(started) }.log();
+    response
+}
+
+/// The only 200 to a hook: it takes a recorded answer to say it.
+fn ok(response: &Recorded<Response>, id: &str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(JSON)
+        .insert_header((REQUEST_ID, id))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(response.get().clone().into_bytes())
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

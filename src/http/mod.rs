@@ -1,0 +1,96 @@
+//! The edge: all routes on one screen. Nothing else in the program knows HTTP.
+
+mod body;
+pub mod discovery;
+mod invoke;
+mod once;
+pub mod problem;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::{self, Data};
+use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer};
+use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::answer::Manner;
+use crate::policy::model::PolicySet;
+use crate::record::Ledger;
+use once::Once;
+use problem::Problem;
+
+const JSON: &str = "application/json; charset=utf-8";
+const REQUEST_ID: &str = "x-request-id";
+
+/// What every request shares.
+pub struct App {
+    set: Arc<PolicySet>,
+    ledger: Arc<dyn Ledger>,
+    manner: Manner,
+    zone: TimeZone,
+    discovery: String,
+    places: Semaphore,
+    once: Once,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("App").field("set", &self.set.hash).field("manner", &self.manner).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Everything that answering takes.
+    #[must_use]
+    pub fn new(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone) -> Self {
+        let places = Semaphore::new(manner.limits.in_flight);
+        Self { set, ledger, manner, zone, discovery: discovery::document(), places, once: Once::default() }
+    }
+}
+
+/// Serves on a socket that is already bound, until it is told to stop: then what was begun has five seconds to end.
+///
+/// # Errors
+/// The socket cannot be listened on.
+pub fn serve(listener: TcpListener, app: App) -> io::Result<Server> {
+    let app = Data::new(app);
+    let server = HttpServer::new(move || Routes::new().app_data(app.clone()).configure(routes))
+        .client_request_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(5)
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/cds-services")
+                .route(web::get().to(discovery::discovery))
+                .default_service(web::to(|| method("GET"))),
+        )
+        .service(
+            web::resource("/cds-services/{id}").route(web::post().to(invoke::invoke)).default_service(web::to(no_post)),
+        )
+        .default_service(web::to(nothing));
+}
+
+async fn method(allowed: &'static str) -> HttpResponse {
+    Problem::Method(allowed).response(&Uuid::new_v4().to_string())
+}
+
+/// Another method than POST: on a service we have it is not supported, elsewhere there is nothing.
+async fn no_post(request: HttpRequest) -> HttpResponse {
+    let known = request.match_info().get("id").and_then(crate::request::hook::service);
+    let problem = if known.is_some() { Problem::Method("POST") } else { Problem::NotFound };
+    problem.response(&Uuid::new_v4().to_string())
+}
+
+async fn nothing() -> HttpResponse {
+    Problem::NotFound.response(&Uuid::new_v4().to_string())
+}

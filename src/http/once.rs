@@ -1,0 +1,65 @@
+//! Answers a request that is sent twice at once one time, and gives both callers the same bytes (FAULTS H20).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::web::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use super::invoke::Outcome;
+
+type Answering = Shared<BoxFuture<'static, Outcome>>;
+
+/// The requests that are being answered now, by service and length: bodies of one length differ in their first bytes.
+#[derive(Clone, Default)]
+pub(super) struct Once(Arc<Mutex<HashMap<(&'static str, usize), Vec<(Bytes, Answering)>>>>);
+
+impl Once {
+    /// Joins the answer to the same bytes that is on its way, or starts it.
+    pub(super) async fn answer(
+        &self,
+        service: &'static str,
+        body: Bytes,
+        start: impl FnOnce() -> BoxFuture<'static, Outcome>,
+    ) -> Outcome {
+        let key = (service, body.len());
+        let answering = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let same_length = all.entry(key).or_default();
+            match same_length.iter().find(|(other, _)| *other == body) {
+                Some((_, answering)) => answering.clone(),
+                None => {
+                    let answering = start().shared();
+                    same_length.push((body.clone(), answering.clone()));
+                    answering
+                }
+            }
+        };
+        let _leaving = Leaving { once: self, key, body };
+        answering.await
+    }
+
+    fn leave(&self, key: (&'static str, usize), body: &Bytes) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same_length) = all.get_mut(&key) {
+            same_length.retain(|(other, _)| other != body);
+            if same_length.is_empty() {
+                all.remove(&key);
+            }
+        }
+    }
+}
+
+/// Takes a request off the list when its answer is there, or when its caller hangs up.
+struct Leaving<'o> {
+    once: &'o Once,
+    key: (&'static str, usize),
+    body: Bytes,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.once.leave(self.key, &self.body);
+    }
+}

@@ -1,0 +1,227 @@
+//! The one table from what went wrong to what is said: status, FHIR issue, a fixed sentence, a place.
+//!
+//! Never a value from the request (FAULTS R07).
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::Serialize;
+
+use crate::answer::Refusal;
+use crate::auth::AuthError;
+use crate::gather::GatherError;
+use crate::record::LedgerError;
+use crate::request::RequestError;
+use crate::request::json::{JsonError, JsonFault};
+use crate::request::schema::{Issue, Misfit};
+use crate::request::version::Version;
+
+/// Everything that is said instead of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The request was refused, or the answer would be wrong.
+    Refused(Refusal),
+    /// The caller is not one we answer.
+    Unknown(AuthError),
+    /// The answer could not be recorded, so it is not given.
+    Ledger(LedgerError),
+    /// No such page or service.
+    NotFound,
+    /// Another method is wanted.
+    Method(&'static str),
+    /// Not JSON by its own account.
+    MediaType,
+    /// Compressed.
+    Encoded,
+    /// Longer than a body may be.
+    TooLong,
+    /// Slower than a body may be.
+    TooSlow,
+    /// The connection broke, or the framing is wrong.
+    BrokenBody,
+    /// As many requests are being answered as there may be.
+    Busy,
+    /// The server failed while answering.
+    Panicked,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// HTTP status.
+    pub status: u16,
+    /// FHIR issue type.
+    pub issue: &'static str,
+    /// What is said.
+    pub text: &'static str,
+    /// Where, in the request; empty when it is nowhere in particular.
+    pub place: String,
+}
+
+fn row(status: u16, issue: &'static str, text: &'static str) -> Row {
+    Row { status, issue, text, place: String::new() }
+}
+
+impl Row {
+    fn at(self, place: impl Into<String>) -> Self {
+        Self { place: place.into(), ..self }
+    }
+}
+
+impl Problem {
+    /// The row of this problem.
+    #[must_use]
+    pub fn row(&self) -> Row {
+        match self {
+            Self::Refused(Refusal::Request(error)) => request(error),
+            Self::Refused(Refusal::Gather(error)) => gather(error),
+            Self::Refused(Refusal::Render(_)) => {
+                row(500, "exception", "The answer failed our own checks and was not sent.")
+            }
+            Self::Unknown(_) => row(401, "login", "The caller is not known here."),
+            Self::Ledger(LedgerError::Locked) => {
+                row(503, "lock-error", "The answer could not be recorded. Please try again.")
+            }
+            Self::Ledger(LedgerError::Busy) => row(503, "throttled", "Too much is being recorded. Please try again."),
+            Self::Ledger(_) => row(503, "transient", "The answer could not be recorded. Please try again."),
+            Self::NotFound => row(404, "not-found", "There is nothing here."),
+            Self::Method(_) => row(405, "not-supported", "This method is not supported here."),
+            Self::MediaType => row(415, "not-supported", "The body must be application/json."),
+            Self::Encoded => row(415, "not-supported", "The body must not be compressed."),
+            Self::TooLong => row(413, "too-long", "The body is too long."),
+            Self::TooSlow => row(408, "timeout", "The body took too long to arrive."),
+            Self::BrokenBody => row(400, "structure", "The body did not arrive whole."),
+            Self::Busy => row(503, "throttled", "Too many requests are being answered. Please try again."),
+            Self::Panicked => row(500, "exception", "Something failed while answering."),
+        }
+    }
+
+    /// The response, with the id under which the request is logged.
+    pub(super) fn response(&self, request_id: &str) -> HttpResponse {
+        let row = self.row();
+        let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::build(status);
+        response
+            .content_type(super::JSON)
+            .insert_header((super::REQUEST_ID, request_id))
+            .insert_header((CACHE_CONTROL, "no-store"));
+        match self {
+            Self::Method(allowed) => _ = response.insert_header((ALLOW, *allowed)),
+            Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
+            Self::Busy => _ = response.insert_header((RETRY_AFTER, "1")),
+            Self::Ledger(_) => _ = response.insert_header((RETRY_AFTER, "2")),
+            // The rest of the body is not read, so the connection cannot be used again.
+            Self::TooLong | Self::TooSlow | Self::BrokenBody | Self::MediaType | Self::Encoded => {
+                _ = response.force_close()
+            }
+            _ => {}
+        }
+        response.body(outcome(&row, request_id))
+    }
+}
+
+fn json(error: &JsonError) -> Row {
+    let row = match error.fault {
+        JsonFault::Syntax => row(400, "structure", "The body is not one JSON object in UTF-8."),
+        JsonFault::Depth => row(400, "structure", "The JSON is nested too deep."),
+        JsonFault::Duplicate => row(400, "structure", "A JSON object has two members of one name."),
+        JsonFault::Nodes => row(400, "too-costly", "The JSON has too many values."),
+        JsonFault::Control => row(400, "value", "A string has a control character."),
+    };
+    if error.line == 0 { row } else { row.at(format!("line {}, column {}", error.line, error.column)) }
+}
+
+fn request(error: &RequestError) -> Row {
+    match error {
+        RequestError::Json(error) => json(error),
+        RequestError::Envelope(misfit) => {
+            row(400, issue(misfit), "The request breaks the CDS Hooks specification.").at(&misfit.expression)
+        }
+        RequestError::OtherHook => row(400, "value", "The request is for another hook than this service.").at("hook"),
+        RequestError::Version => {
+            row(422, "not-supported", "This version of CRD is not served.").at("extension.davinci-crd.requestedVersion")
+        }
+        RequestError::Resource(misfit, version) => resource(misfit, *version),
+        RequestError::TooManyOrders => {
+            row(422, "too-costly", "There are too many orders.").at("context.draftOrders.entry")
+        }
+        RequestError::OrderWithoutId(place) => row(422, "required", "An order must have an id.").at(place),
+        RequestError::DuplicateOrder(place) => row(422, "duplicate", "Two orders have the same id.").at(place),
+    }
+}
+
+fn gather(error: &GatherError) -> Row {
+    match error {
+        GatherError::Resource(misfit, version) => resource(misfit, *version),
+        GatherError::OtherSubject(place) => {
+            row(422, "invariant", "A resource is about another patient than the request.").at(place)
+        }
+        GatherError::OtherPatient => {
+            row(400, "invalid", "The prefetched patient is another than the request's.").at("Patient.id")
+        }
+        GatherError::OtherTokenPatient => {
+            row(400, "invalid", "The access token is for another patient.").at("fhirAuthorization.patient")
+        }
+        GatherError::NoCoverage => row(400, "not-found", "The patient has no coverage in this request.").at("prefetch"),
+        GatherError::CoverageNotSent => {
+            row(412, "incomplete", "The request needs a Coverage and has none.").at("prefetch")
+        }
+        GatherError::SeveralCoverages => {
+            row(400, "multiple-matches", "The request has more than one Coverage.").at("prefetch")
+        }
+        GatherError::OtherPayer => row(400, "not-supported", "The coverage is another payer's.").at("Coverage.payor"),
+        GatherError::PayerNotSaid => row(400, "value", "The coverage does not say whose it is.").at("Coverage.payor"),
+        GatherError::OtherBeneficiary => {
+            row(422, "invariant", "The coverage is for another patient than the request.").at("Coverage.beneficiary")
+        }
+    }
+}
+
+/// What breaks FHIR R4 is 422 to a CRD 2.0 client and 400 to a later one (CRD hook-13).
+fn resource(misfit: &Misfit, version: Version) -> Row {
+    let status = if version == Version::V2_0 { 422 } else { 400 };
+    row(status, issue(misfit), "A resource breaks FHIR R4.").at(&misfit.expression)
+}
+
+fn issue(misfit: &Misfit) -> &'static str {
+    match misfit.issue {
+        Issue::Required => "required",
+        Issue::Value => "value",
+        Issue::Invariant => "invariant",
+        Issue::Structure => "structure",
+    }
+}
+
+/// The OperationOutcome. A place that is a path goes into `expression`, one in the text into `diagnostics`.
+fn outcome(row: &Row, request_id: &str) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Outcome<'a> {
+        resource_type: &'static str,
+        issue: [Entry<'a>; 1],
+    }
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        severity: &'static str,
+        code: &'static str,
+        details: Text,
+        diagnostics: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expression: Option<[&'a str; 1]>,
+    }
+    #[derive(Serialize)]
+    struct Text {
+        text: &'static str,
+    }
+    let in_text = row.place.starts_with("line ");
+    let diagnostics =
+        if in_text { format!("{}; request {request_id}", row.place) } else { format!("request {request_id}") };
+    let entry = Entry {
+        severity: if row.status >= 500 { "fatal" } else { "error" },
+        code: row.issue,
+        details: Text { text: row.text },
+        diagnostics,
+        expression: (!in_text && !row.place.is_empty()).then_some([row.place.as_str()]),
+    };
+    serde_json::to_string(&Outcome { resource_type: "OperationOutcome", issue: [entry] }).unwrap_or_default()
+}
