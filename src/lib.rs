@@ -1,4 +1,18 @@
-//! Covenant.
+//! Covenant answers a clinician's EHR: is this order covered, and what must be done first?
+//!
+//! ```text
+//!  bytes ─► http ─► auth ─► request ─► gather ─► decide ─► render ─► record ─► http ─► bytes
+//!          (edge)  (who)   (what asked) (facts)  (PURE)    (PURE)   (durable)  (edge)
+//!                                         ▲         ▲          ▲
+//!                          policy (compiled snapshot, immutable, one for a request)
+//! ```
+//!
+//! `http::invoke` tells the story of a request, [`answer`] the part of it that needs no server. What is decided, and every
+//! word a clinician reads, lies in `fhir-resources/`; what goes over the wire is described in `cds-hooks/`.
+//!
+//! Each room says whose fault its errors are; only [`http::problem`] knows status codes. Two proofs are types: no handler
+//! runs without an [`auth::VerifiedClient`], and no 200 is said to a hook without a [`record::Recorded`] response.
+
 pub mod answer;
 pub mod auth;
 pub mod config;

@@ -1,7 +1,6 @@
 //! What is logged: one line a request, of a closed list of fields, none of which can hold a patient's data.
 //!
-//! Never a body, a resource, a token, a header or a query. `docs`: message and fields; `warn` is for whoever runs the
-//! server, `error` for someone to act on now.
+//! Never a body, a resource, a token, a header or a query. `info` is what happened, `error` is for someone to act on now.
 
 use std::io::IsTerminal;
 
@@ -26,6 +25,16 @@ pub fn start() {
         fmt().with_writer(std::io::stderr).with_max_level(Level::INFO).with_ansi(colour).with_target(false);
     // A second start, as in tests, keeps the first.
     _ = subscriber.try_init();
+    // A panic's message can quote what was being looked at, so only its place is told.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+}
+
+/// The ledger has stopped for good.
+pub fn ledger_stopped() {
+    tracing::error!("the ledger has stopped for good: exiting, look at the disk before starting again");
 }
 
 /// What is said of one answered or refused request.

@@ -67,6 +67,27 @@ pub fn serve(listener: TcpListener, app: App) -> io::Result<Server> {
     Ok(server.run())
 }
 
+/// Serves on this thread until a signal ends it, or until `fatal` says that nothing can be answered any more: then true.
+///
+/// # Errors
+/// The socket cannot be listened on.
+pub fn run(listener: TcpListener, app: App, look: Duration, fatal: impl Fn() -> bool) -> io::Result<bool> {
+    actix_web::rt::System::new().block_on(async {
+        let server = serve(listener, app)?;
+        let handle = server.handle();
+        tokio::pin!(server);
+        loop {
+            tokio::select! {
+                ended = &mut server => return ended.map(|()| false),
+                () = tokio::time::sleep(look) => if fatal() {
+                    handle.stop(false).await;
+                    return Ok(true);
+                },
+            }
+        }
+    })
+}
+
 fn routes(config: &mut web::ServiceConfig) {
     config
         .service(

@@ -11,9 +11,14 @@ use super::invoke::Outcome;
 
 type Answering = Shared<BoxFuture<'static, Outcome>>;
 
-/// The requests that are being answered now, by service and length: bodies of one length differ in their first bytes.
+/// A service and a length of body: bodies of one length that differ do so in their first bytes.
+type Key = (&'static str, usize);
+
+type InFlight = HashMap<Key, Vec<(Bytes, Answering)>>;
+
+/// The requests that are being answered now.
 #[derive(Clone, Default)]
-pub(super) struct Once(Arc<Mutex<HashMap<(&'static str, usize), Vec<(Bytes, Answering)>>>>);
+pub(super) struct Once(Arc<Mutex<InFlight>>);
 
 impl Once {
     /// Joins the answer to the same bytes that is on its way, or starts it.
@@ -40,7 +45,7 @@ impl Once {
         answering.await
     }
 
-    fn leave(&self, key: (&'static str, usize), body: &Bytes) {
+    fn leave(&self, key: Key, body: &Bytes) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same_length) = all.get_mut(&key) {
             same_length.retain(|(other, _)| other != body);
@@ -54,7 +59,7 @@ impl Once {
 /// Takes a request off the list when its answer is there, or when its caller hangs up.
 struct Leaving<'o> {
     once: &'o Once,
-    key: (&'static str, usize),
+    key: Key,
     body: Bytes,
 }
 

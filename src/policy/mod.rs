@@ -6,3 +6,48 @@ pub mod check;
 pub mod load;
 pub mod model;
 pub mod template;
+
+use std::path::Path;
+
+use fhir_resources::File;
+use jiff::civil::Date;
+
+use check::Proof;
+use load::Problem;
+use model::PolicySet;
+
+/// A set that may serve, with the files it was made of.
+#[derive(Debug)]
+pub struct Proved {
+    /// The set.
+    pub set: PolicySet,
+    /// What was looked at.
+    pub proof: Proof,
+    /// Its files.
+    pub files: Vec<File>,
+}
+
+/// Why there is no set to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    /// The folder cannot be read.
+    #[error("the policy folder cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// Everything that is wrong with it.
+    #[error("{} problems in the policy set", .0.len())]
+    Wrong(Vec<Problem>),
+}
+
+/// Loads and proves the set of a folder, or the embedded one.
+///
+/// # Errors
+/// [`SetError`]
+pub fn open(folder: Option<&Path>, today: Date) -> Result<Proved, SetError> {
+    let files = match folder {
+        Some(folder) => load::folder(folder).map_err(|error| SetError::Unreadable(error.kind()))?,
+        None => fhir_resources::embedded(),
+    };
+    let draft = load::load(&files).map_err(SetError::Wrong)?;
+    let (set, proof) = check::prove(draft, today).map_err(SetError::Wrong)?;
+    Ok(Proved { set, proof, files })
+}

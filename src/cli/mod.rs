@@ -1,0 +1,163 @@
+//! The commands: what they are called and what they take. Each has a file, none has logic of its own.
+
+mod check;
+mod decide;
+mod explain;
+mod ledger;
+mod replay;
+mod serve;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use covenant::answer::Manner;
+use covenant::config::{Settings, SettingsError};
+use covenant::policy::SetError;
+use covenant::record::{LedgerError, SqliteLedger};
+use covenant::request::version::Version;
+
+/// A payer's coverage-requirements server.
+#[derive(Debug, Parser)]
+#[command(name = "covenant", version, about)]
+pub struct Command {
+    /// The settings file; `covenant.toml` in the working directory if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Answer hooks (the default).
+    Serve,
+    /// Answer one request file, without a server and without recording it.
+    Decide {
+        /// The request, as an EHR would send it.
+        file: PathBuf,
+        /// The service it is for.
+        #[arg(long, default_value = "order-sign-crd")]
+        service: String,
+    },
+    /// Prove a policy set: that of the settings, or a folder.
+    Check {
+        /// The folder.
+        dir: Option<PathBuf>,
+    },
+    /// Say why an answer was what it was.
+    Explain {
+        /// The coverage-assertion-id.
+        assertion_id: String,
+    },
+    /// Make a recorded answer again and compare the bytes.
+    Replay {
+        /// The coverage-assertion-id.
+        assertion_id: String,
+    },
+    /// Look after the ledger.
+    Ledger {
+        #[command(subcommand)]
+        action: LedgerAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum LedgerAction {
+    /// Walk the hash chain and name the first entry that is changed, missing or out of order.
+    Verify,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The settings.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    /// The policy set.
+    #[error("{0}")]
+    Set(#[from] SetError),
+    /// The ledger.
+    #[error("{0}")]
+    Ledger(#[from] LedgerError),
+    /// There is no ledger where one is looked for.
+    #[error("there is no ledger at {0}")]
+    NoLedger(PathBuf),
+    /// A file, a socket or the terminal.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// A schema that is built in.
+    #[error("the schema {0} does not compile")]
+    Schema(&'static str),
+    /// What was asked for is not there, or not as it should be.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CommandError {
+    /// 2 for what has to be put right before trying again, 1 for everything else.
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_) | Self::Set(_) | Self::Schema(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the command of the arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let command = Command::parse();
+    match command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut err = std::io::stderr().lock();
+            if let CommandError::Set(SetError::Wrong(problems)) = &error {
+                for problem in problems {
+                    _ = writeln!(err, "{problem}");
+                }
+            }
+            _ = writeln!(err, "covenant: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), CommandError> {
+        let settings = Settings::read(self.config.as_deref(), |name| std::env::var(name).ok())?;
+        match self.action.unwrap_or(Action::Serve) {
+            Action::Serve => serve::run(&settings),
+            Action::Decide { file, service } => decide::run(&settings, &file, &service),
+            Action::Check { dir } => check::run(dir.as_deref().or(settings.policies.as_deref())),
+            Action::Explain { assertion_id } => explain::run(&settings, &assertion_id),
+            Action::Replay { assertion_id } => replay::run(&settings, &assertion_id),
+            Action::Ledger { action: LedgerAction::Verify } => ledger::verify(&settings),
+        }
+    }
+}
+
+fn zone(settings: &Settings) -> Result<TimeZone, CommandError> {
+    TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone.into())
+}
+
+fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+fn manner(settings: &Settings) -> Manner {
+    Manner { limits: settings.limits, payer_check: settings.payer_check, default_version: Version::V2_0 }
+}
+
+/// Opens a ledger that is there; looking at one never makes one.
+fn existing_ledger(path: &Path) -> Result<SqliteLedger, CommandError> {
+    if !path.exists() {
+        return Err(CommandError::NoLedger(path.to_owned()));
+    }
+    Ok(SqliteLedger::open(path)?)
+}

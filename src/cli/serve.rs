@@ -1,0 +1,59 @@
+//! `covenant serve`: answers hooks until it is told to stop.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use covenant::config::Settings;
+use covenant::http::{self, App};
+use covenant::policy::{self, Proved};
+use covenant::record::{Ledger, LedgerError, SqliteLedger};
+use covenant::request::schema;
+use covenant::telemetry;
+
+use super::{CommandError, manner, today, zone};
+
+/// How often it is looked whether the ledger has stopped for good.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Runs the command.
+pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
+    telemetry::start();
+    schema::compile_all().map_err(CommandError::Schema)?;
+    let Proved { set, proof, files } = policy::open(settings.policies.as_deref(), today())?;
+    let ledger = Arc::new(SqliteLedger::open(&settings.ledger.path)?);
+    let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
+    ledger.keep_policy_set(&set.hash, &files)?;
+    let listener = TcpListener::bind(settings.listen)?;
+    let address = listener.local_addr()?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Covenant answers for {} on http://{address}", set.payer.name)?;
+    writeln!(
+        out,
+        "  policies  {} ({} cases hold), set {}",
+        proof.policies,
+        proof.cases,
+        set.hash.get(..12).unwrap_or_default()
+    )?;
+    writeln!(out, "  ledger    {}", settings.ledger.path.display())?;
+    writeln!(out, "  no authentication is configured, so only this machine is answered")?;
+    writeln!(out, "Try:\n  curl http://{address}/cds-services")?;
+    writeln!(
+        out,
+        "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json http://{address}/cds-services/order-sign-crd"
+    )?;
+    drop(out);
+    let app = App::new(Arc::new(set), ledger.clone(), manner(settings), zone(settings)?);
+    until_stopped(listener, app, &ledger)
+}
+
+/// Serves; a ledger that has stopped for good ends the process (FAULTS L04).
+fn until_stopped(listener: TcpListener, app: App, ledger: &Arc<SqliteLedger>) -> Result<(), CommandError> {
+    let stopped = http::run(listener, app, LOOK, || ledger.ready() == Err(LedgerError::Poisoned))?;
+    if stopped {
+        telemetry::ledger_stopped();
+        return Err(LedgerError::Poisoned.into());
+    }
+    Ok(())
+}

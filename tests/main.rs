@@ -1,0 +1,13 @@
+//! All integration tests, in one binary. A test's name is the promise or the fault it covers.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice)]
+
+mod support;
+
+mod commands;
+mod crash;
+mod decide_laws;
+mod faults;
+mod golden;
+mod layering;
+mod order_bytes;
+mod rule_change;
