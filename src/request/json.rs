@@ -254,7 +254,7 @@ impl<'b> Members<'b> {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Members<'de> {
+impl<'de: 'b, 'b> serde::Deserialize<'de> for Members<'b> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct MembersVisitor;
         impl<'de> Visitor<'de> for MembersVisitor {
