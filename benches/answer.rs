@@ -3,8 +3,16 @@
 //!
 //! The floor is a bare handler that reads the same body with borrowed structs and answers a constant of the same size.
 //! The load comes from a second process, so that its CPU is not counted.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -23,7 +31,6 @@ use covenant::http::{self, App};
 use covenant::policy::model::PolicySet;
 use covenant::record::SqliteLedger;
 use covenant::request::hook::{SERVICES, Service};
-use covenant::request::json::Members;
 use covenant::request::version::Version;
 
 #[global_allocator]
@@ -47,7 +54,8 @@ fn main() {
         let file = folder.path().join("body.json");
         std::fs::write(&file, &body).unwrap();
         let size = one_answer(&set, body.as_bytes()).len();
-        let servers = [("floor", floor(size)), ("answered", answered(&set)), ("recorded", recorded(&set, folder.path(), name))];
+        let servers =
+            [("floor", floor(size)), ("answered", answered(&set)), ("recorded", recorded(&set, folder.path(), name))];
         let mut micros: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
         for round in 0..=ROUNDS {
             for ((_, address), micros) in servers.iter().zip(&mut micros) {
@@ -100,7 +108,8 @@ fn bodies() -> [(&'static str, String); 2] {
         serde_json::from_str(include_str!("../cds-hooks/examples/order-sign-47383.request.json")).unwrap();
     let mut large = small.clone();
     let narrative = |words: usize| {
-        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{}</div>", "<p>plainly invented</p>".repeat(words));
+        let div =
+            format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{}</div>", "<p>plainly invented</p>".repeat(words));
         serde_json::json!({ "status": "generated", "div": div })
     };
     large["prefetch"]["patient"]["text"] = narrative(60);
@@ -116,7 +125,8 @@ fn bodies() -> [(&'static str, String); 2] {
         }})
     };
     let entries: Vec<_> = (0..8).map(practitioner).collect();
-    large["prefetch"]["practitioners"] = serde_json::json!({ "resourceType": "Bundle", "type": "searchset", "entry": entries });
+    large["prefetch"]["practitioners"] =
+        serde_json::json!({ "resourceType": "Bundle", "type": "searchset", "entry": entries });
     [("small", small.to_string()), ("large", large.to_string())]
 }
 
@@ -155,7 +165,7 @@ struct Envelope<'b> {
     #[serde(borrow)]
     context: Context<'b>,
     #[serde(borrow)]
-    prefetch: Members<'b>,
+    prefetch: HashMap<&'b str, &'b RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -187,12 +197,13 @@ fn floor(size: usize) -> SocketAddr {
                 let envelope: Envelope<'_> = serde_json::from_slice(&body).unwrap();
                 let read = envelope.hook.len() + envelope.hook_instance.len() + envelope.context.patient_id.len();
                 let orders = envelope.context.draft_orders.entry.iter().map(|entry| entry.resource.get().len());
-                let prefetched = envelope.prefetch.iter().map(|(_, raw)| raw.get().len());
+                let prefetched = envelope.prefetch.values().map(|raw| raw.get().len());
                 std::hint::black_box(read + orders.sum::<usize>() + prefetched.sum::<usize>());
                 HttpResponse::Ok().content_type("application/json; charset=utf-8").body(constant)
             }
         };
-        let server = HttpServer::new(move || Routes::new().route("/cds-services/{id}", web::post().to(handler.clone())));
+        let server =
+            HttpServer::new(move || Routes::new().route("/cds-services/{id}", web::post().to(handler.clone())));
         Ok(server.listen(listener)?.run())
     })
 }

@@ -13,6 +13,7 @@ use crate::gather::{self, GatherError};
 use crate::policy::model::PolicySet;
 use crate::render::{self, Decision, Frame, RenderError};
 use crate::request::hook::Service;
+use crate::request::json::Json;
 use crate::request::version::Version;
 use crate::request::{self, RequestError};
 
@@ -89,7 +90,8 @@ pub fn answer(
     manner: &Manner,
     moment: &Moment,
 ) -> Result<Answer, Refusal> {
-    let invocation = request::read(body, service, manner.default_version, &manner.limits)?;
+    let body = Json::scan(body, &manner.limits).map_err(RequestError::Json)?;
+    let invocation = request::read(&body, service, manner.default_version, &manner.limits)?;
     let gathered = gather::gather(&invocation, set, manner.payer_check, moment.today)?;
     let (coverage, facts) = gathered.map_or_else(Default::default, |it| (it.coverage.reference, it.facts));
     let decided = invocation.orders.iter().zip(&facts);

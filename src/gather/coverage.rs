@@ -8,7 +8,7 @@ use crate::config::PayerCheck;
 use crate::decide::facts::{Fact, InForce};
 use crate::policy::model::{Coding, PolicySet};
 use crate::request::schema::{self, Schema};
-use crate::request::{Invocation, Prefetched, json};
+use crate::request::{Invocation, Prefetched};
 
 /// The Coverage, read.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(super) fn coverage(
         }
         _ => return Err(GatherError::SeveralCoverages),
     };
-    let value = json::value(resource.raw);
+    let value = resource.value();
     checked(&schema::COVERAGE, &value, "Coverage", invocation)?;
     if !names(value.get("beneficiary"), "Patient", &invocation.patient_id) {
         return Err(GatherError::OtherBeneficiary);

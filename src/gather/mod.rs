@@ -10,9 +10,9 @@ use jiff::civil::Date;
 use crate::config::PayerCheck;
 use crate::decide::facts::Facts;
 use crate::policy::model::PolicySet;
+use crate::request::Invocation;
 use crate::request::schema::{self, Misfit};
 use crate::request::version::Version;
-use crate::request::{Invocation, json};
 use crate::telemetry::Fault;
 pub use coverage::Coverage;
 
@@ -95,7 +95,7 @@ fn one_patient(invocation: &Invocation<'_>) -> Result<(), GatherError> {
         return Err(GatherError::OtherTokenPatient);
     }
     for patient in prefetch::all(invocation, "Patient") {
-        let value = json::value(patient.raw);
+        let value = patient.value();
         coverage::checked(&schema::PATIENT, &value, "Patient", invocation)?;
         if patient.id != *id {
             return Err(GatherError::OtherPatient);

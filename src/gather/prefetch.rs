@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::fhir::{list, string, target};
-use crate::request::json;
 use crate::request::{Invocation, Prefetched, Resource};
 
 /// All resources of a type, each id once.
@@ -22,7 +21,7 @@ pub(super) fn all<'i, 'b>(invocation: &'i Invocation<'b>, kind: &str) -> Vec<&'i
 
 /// One resource by type and id.
 pub(super) fn one(invocation: &Invocation<'_>, kind: &str, id: &str) -> Option<Value> {
-    all(invocation, kind).into_iter().find(|resource| resource.id == id).map(|resource| json::value(resource.raw))
+    all(invocation, kind).into_iter().find(|resource| resource.id == id).map(|resource| resource.value())
 }
 
 /// The resource of a Reference: contained in `holder`, or prefetched.

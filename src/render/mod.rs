@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 use crate::decide::determination::{Determination, Shown};
 use crate::policy::model::PolicySet;
+use crate::request::Order;
 use crate::request::options::Options;
 use crate::request::version::Version;
-use crate::request::{Order, json};
 use crate::telemetry::Fault;
 use card::Draft;
 use coverage_information::{About, Shape};
@@ -182,8 +182,8 @@ fn update(
     if !old.is_empty() && says_the_same(&old, &values) {
         return Ok(None);
     }
-    let raw = decision.order.resource.raw;
-    let resource = splice::splice(raw, |item| is_ours(&json::value(item), frame.coverage), &new);
+    let order = decision.order.resource.view;
+    let resource = splice::splice(order, |item| is_ours(&item.value(), frame.coverage), &new);
     let payer = serde_json::to_string(&format!("Coverage information from {}", frame.set.payer.name));
     let description = payer.map_err(|_| RenderError::Unwritable)?;
     Ok(Some(format!(r#"{{"type":"update","description":{description},"resource":{resource}}}"#)))

@@ -1,45 +1,43 @@
 //! Puts our extensions into an order's own bytes: everything else stays byte for byte (CRD resp-37).
 
-use serde_json::value::RawValue;
-
-use crate::request::json::{self, Members};
+use crate::request::json::View;
 
 /// An order with the extensions that `ours` says are ours replaced by `new`, a list of JSON texts without brackets.
 ///
 /// Extensions of others stay where they are; ours go to the end. An order without any gets the member at its end.
-pub(super) fn splice(order: &RawValue, ours: impl Fn(&RawValue) -> bool, new: &str) -> String {
-    let text = order.get();
-    let Some(existing) = Members::of(order).get("extension").filter(|raw| raw.get().starts_with('[')) else {
+pub(super) fn splice(order: View<'_>, ours: impl Fn(View<'_>) -> bool, new: &str) -> String {
+    let text = order.raw();
+    let Some(existing) = order.get("extension").filter(|existing| existing.is_array()) else {
         let inside = text.strip_suffix('}').unwrap_or(text);
-        return format!("{inside},\"extension\":[{new}]}}");
+        return [inside, ",\"extension\":[", new, "]}"].concat();
     };
-    let mut list = String::with_capacity(existing.get().len() + new.len() + 2);
-    for item in json::items(existing).into_iter().filter(|item| !ours(item)) {
-        list.push_str(item.get());
-        list.push(',');
+    let start = existing.offset_in(order);
+    let before = text.get(..start).unwrap_or_default();
+    let after = text.get(start + existing.raw().len()..).unwrap_or_default();
+    let mut spliced = String::with_capacity(text.len() + new.len() + 2);
+    spliced.push_str(before);
+    spliced.push('[');
+    for item in existing.items().filter(|item| !ours(*item)) {
+        spliced.push_str(item.raw());
+        spliced.push(',');
     }
-    list.push_str(new);
-    let (before, after) = around(text, existing.get());
-    format!("{before}[{list}]{after}")
-}
-
-/// What stands before and after a part of a text.
-fn around<'t>(text: &'t str, part: &str) -> (&'t str, &'t str) {
-    let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    let (before, rest) = text.split_at_checked(start).unwrap_or((text, ""));
-    (before, rest.get(part.len()..).unwrap_or_default())
+    spliced.push_str(new);
+    spliced.push(']');
+    spliced.push_str(after);
+    spliced
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::value::RawValue;
-
     use super::splice;
+    use crate::config::Limits;
+    use crate::request::json::Json;
 
     fn spliced(order: &str) -> String {
-        let raw: &RawValue = serde_json::from_str(order).unwrap();
-        splice(raw, |item| item.get().contains("ours"), r#"{"url":"new"}"#)
+        let limits = Limits { body_bytes: 0, body_seconds: 0, depth: 9, nodes: 99, orders: 0, in_flight: 0 };
+        let json = Json::scan(order.as_bytes(), &limits).unwrap();
+        splice(json.root(), |item| item.raw().contains("ours"), r#"{"url":"new"}"#)
     }
 
     #[test]

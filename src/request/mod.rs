@@ -11,12 +11,11 @@ pub mod version;
 use std::borrow::Cow;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::config::Limits;
 use crate::telemetry::Fault;
 use hook::{Hook, Service};
-use json::{JsonError, Members};
+use json::{Json, JsonError, View};
 use options::Options;
 use schema::{Issue, Misfit};
 use version::Version;
@@ -65,8 +64,16 @@ pub struct Resource<'b> {
     pub kind: Cow<'b, str>,
     /// Its id; empty without one.
     pub id: Cow<'b, str>,
-    /// Its bytes.
-    pub raw: &'b RawValue,
+    /// Its place in the body.
+    pub view: View<'b>,
+}
+
+impl Resource<'_> {
+    /// As it is read: all but the narrative, which nobody reads.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        self.view.value_but(|name| name != "text")
+    }
 }
 
 /// An order that an answer is due for.
@@ -114,21 +121,18 @@ pub struct Invocation<'b> {
     pub prefetch: Vec<(Cow<'b, str>, Prefetched<'b>)>,
 }
 
-/// Reads and checks a body that was sent to a service.
+/// Reads and checks what was sent to a service.
 ///
 /// # Errors
 /// The first thing that is wrong, as [`RequestError`].
-pub fn read<'b>(
-    body: &'b [u8],
+pub fn read<'j>(
+    body: &'j Json<'_>,
     service: &Service,
     default_version: Version,
     limits: &Limits,
-) -> Result<Invocation<'b>, RequestError> {
-    let text = json::scan(body, limits).map_err(RequestError::Json)?;
-    let malformed = RequestError::Json(JsonError { fault: json::JsonFault::Syntax, line: 0, column: 0 });
-    let raw: &RawValue = serde_json::from_str(text.trim()).map_err(|_| malformed)?;
-    let members = Members::of(raw);
-    let envelope = members.value(|name| !ENVELOPE.contains(&name));
+) -> Result<Invocation<'j>, RequestError> {
+    let root = body.root();
+    let envelope = shallow(root, |name| ENVELOPE.contains(&name));
     schema::REQUEST.check(&envelope, "").map_err(RequestError::Envelope)?;
     let string = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     if string(&envelope, "hook").as_deref() != Some(service.hook.name()) {
@@ -139,53 +143,54 @@ pub fn read<'b>(
         None => default_version,
         Some(named) => named.as_str().and_then(Version::named).ok_or(RequestError::Version)?,
     };
-    let context = members.get("context").map(Members::of).unwrap_or_default();
-    let draft = context.get("draftOrders").map(Members::of).unwrap_or_default();
-    let mut outline = context.value(|name| name == "draftOrders");
-    if let (Some(slot), Some(raw)) = (outline.get_mut("draftOrders"), context.get("draftOrders")) {
-        *slot = bundle_outline(raw, &draft);
+    let sent = root.get("context").unwrap_or(root);
+    let mut context = shallow(sent, |name| name != "draftOrders");
+    let draft = sent.get("draftOrders");
+    if let (Some(slot), Some(draft)) = (context.get_mut("draftOrders"), draft) {
+        *slot = bundle(draft);
     }
-    schema::ORDER_SIGN.check(&outline, "context").map_err(RequestError::Envelope)?;
-    let prefetch = members.get("prefetch").map(Members::of).unwrap_or_default();
+    schema::ORDER_SIGN.check(&context, "context").map_err(RequestError::Envelope)?;
     let authorization = envelope.get("fhirAuthorization");
+    let prefetch = root.get("prefetch").into_iter().flat_map(View::members);
     Ok(Invocation {
         hook: service.hook,
         hook_instance: string(&envelope, "hookInstance").unwrap_or_default(),
         version,
         options: Options::of(extension.and_then(|extension| extension.get("davinci-crd.configuration"))),
-        patient_id: string(&outline, "patientId").unwrap_or_default(),
-        encounter_id: string(&outline, "encounterId"),
+        patient_id: string(&context, "patientId").unwrap_or_default(),
+        encounter_id: string(&context, "encounterId"),
         token_patient: authorization.and_then(|authorization| string(authorization, "patient")),
-        orders: orders(&draft, version, limits)?,
-        prefetch: prefetch.into_iter().map(|(key, raw)| (key, prefetched(raw))).collect(),
+        orders: draft.map(|draft| orders(draft, version, limits)).transpose()?.unwrap_or_default(),
+        prefetch: prefetch.map(|(key, view)| (key, prefetched(view))).collect(),
     })
 }
 
 /// The members of the envelope that are read here; context, prefetch and what is unknown are looked at by themselves.
 const ENVELOPE: [&str; 5] = ["hook", "hookInstance", "fhirServer", "fhirAuthorization", "extension"];
 
+/// An object as a value, of some members only the outline.
+fn shallow(view: View<'_>, whole: impl Fn(&str) -> bool) -> Value {
+    let member = |(name, view): (Cow<'_, str>, View<'_>)| {
+        let value = if whole(&name) { view.value() } else { view.outline() };
+        (name.into_owned(), value)
+    };
+    if view.is_object() { Value::Object(view.members().map(member).collect()) } else { view.outline() }
+}
+
 /// A Bundle as far as the context's schema looks: its own members, and of its entries whether they hold resources.
-fn bundle_outline(raw: &RawValue, bundle: &Members<'_>) -> Value {
-    if !raw.get().starts_with('{') {
-        return json::outline(raw);
-    }
-    let mut outline = bundle.value(|name| !matches!(name, "resourceType" | "type"));
-    let entries = bundle.get("entry").filter(|entries| entries.get().starts_with('['));
+fn bundle(view: View<'_>) -> Value {
+    let mut outline = shallow(view, |name| matches!(name, "resourceType" | "type"));
+    let entries = view.get("entry").filter(|entries| entries.is_array());
     if let (Some(slot), Some(entries)) = (outline.get_mut("entry"), entries) {
-        let entry = |raw: &RawValue| match json::outline(raw) {
-            Value::Object(_) => Members::of(raw).value(|name| name != "fullUrl"),
-            other => other,
-        };
-        *slot = json::items(entries).into_iter().map(entry).collect();
+        *slot = entries.items().map(|entry| shallow(entry, |name| name == "fullUrl")).collect();
     }
     outline
 }
 
-fn orders<'b>(bundle: &Members<'b>, version: Version, limits: &Limits) -> Result<Vec<Order<'b>>, RequestError> {
-    let mut orders: Vec<Order<'b>> = Vec::new();
-    for (index, entry) in bundle.get("entry").map(json::items).unwrap_or_default().into_iter().enumerate() {
-        let Some(raw) = Members::of(entry).get("resource") else { continue };
-        let resource = resource(raw);
+fn orders<'j>(bundle: View<'j>, version: Version, limits: &Limits) -> Result<Vec<Order<'j>>, RequestError> {
+    let mut orders: Vec<Order<'j>> = Vec::new();
+    for (index, entry) in bundle.get("entry").into_iter().flat_map(View::items).enumerate() {
+        let Some(resource) = entry.get("resource").map(resource) else { continue };
         let expression = format!("context.draftOrders.entry[{index}].resource");
         if resource.kind.is_empty() {
             let misfit = Misfit { issue: Issue::Required, expression: format!("{expression}.resourceType") };
@@ -197,7 +202,7 @@ fn orders<'b>(bundle: &Members<'b>, version: Version, limits: &Limits) -> Result
         if orders.len() == limits.orders {
             return Err(RequestError::TooManyOrders);
         }
-        let value = json::value(raw);
+        let value = resource.value();
         if let Some(schema) = schema::resource(&resource.kind) {
             schema.check(&value, &expression).map_err(|misfit| RequestError::Resource(misfit, version))?;
         }
@@ -212,22 +217,22 @@ fn orders<'b>(bundle: &Members<'b>, version: Version, limits: &Limits) -> Result
     Ok(orders)
 }
 
-/// A resource with as much read as its type and id.
+/// A resource with as much read as its type and id; empty where there are none, or none that are strings.
 #[must_use]
-pub fn resource(raw: &RawValue) -> Resource<'_> {
-    let head: json::Head<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-    Resource { kind: head.kind, id: head.id, raw }
+pub fn resource(view: View<'_>) -> Resource<'_> {
+    let string = |name| view.get(name).and_then(View::str).unwrap_or_default();
+    Resource { kind: string("resourceType"), id: string("id"), view }
 }
 
-fn prefetched(raw: &RawValue) -> Prefetched<'_> {
-    let one = resource(raw);
+fn prefetched(view: View<'_>) -> Prefetched<'_> {
+    let one = resource(view);
     match &*one.kind {
-        _ if raw.get() == "null" => Prefetched::Nothing,
+        _ if view.is_null() => Prefetched::Nothing,
         "OperationOutcome" => Prefetched::Failure,
         "Bundle" => {
-            let entries = Members::of(raw).get("entry").map(json::items).unwrap_or_default();
-            let resources = entries.into_iter().filter_map(|entry| Members::of(entry).get("resource"));
-            let resources: Vec<_> = resources.map(resource).filter(|it| it.kind != "OperationOutcome").collect();
+            let entries = view.get("entry").into_iter().flat_map(View::items);
+            let resources = entries.filter_map(|entry| entry.get("resource")).map(resource);
+            let resources: Vec<_> = resources.filter(|resource| resource.kind != "OperationOutcome").collect();
             if resources.is_empty() { Prefetched::Nothing } else { Prefetched::Resources(resources) }
         }
         _ => Prefetched::Resources(vec![one]),

@@ -1,1 +1,10 @@
-//! To come.
+//! One test a row of FAULTS: what goes wrong, and the exact answer.
+
+mod answer;
+mod coverage;
+mod envelope;
+mod json;
+mod ledger;
+mod orders;
+mod secrets;
+mod transport;

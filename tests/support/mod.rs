@@ -1,1 +1,18 @@
-//! To come.
+//! The words the tests are written in: a server of one's own, what is sent to it, and what must come back.
+
+mod app;
+mod call;
+mod child;
+mod ledgers;
+mod policies;
+mod raw;
+mod reply;
+mod request;
+
+pub use app::{TestApp, app_with};
+pub use child::{Environment, Place, Ran, Served};
+pub use ledgers::{Gate, TestLedger};
+pub use policies::{PolicyFolder, RULES};
+pub use raw::Connection;
+pub use reply::{Reply, assert_no_leak};
+pub use request::{CANARY, ORDER, Request, order};

@@ -1,0 +1,156 @@
+//! What can be wrong before a body is read (FAULTS section 1).
+
+use std::thread;
+
+use crate::support::{Connection, TestApp, TestLedger, order};
+
+const MIB: usize = 1024 * 1024;
+const JSON: &str = "Content-Type: application/json";
+
+/// A request made as long as this, with spaces that change nothing.
+fn as_long_as(bytes: usize) -> Vec<u8> {
+    let mut body: Vec<u8> = order("47383").into();
+    body.resize(bytes, b' ');
+    body
+}
+
+/// The same bytes, sent as one chunk of unknown length; the end of the chunk is left out.
+fn chunk(body: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", body.len()).as_bytes(), body].concat()
+}
+
+#[test]
+fn t03_a_length_beside_chunks_is_refused_and_the_connection_closed() {
+    let app = TestApp::start();
+    let lines = [JSON, "Content-Length: 5", "Transfer-Encoding: chunked"];
+    let reply = app.connect().sends_head(&lines).sends("0\r\n\r\n").last_reply();
+    assert_eq!(reply.status, 400);
+}
+
+#[test]
+fn t05_a_connection_that_says_nothing_is_closed() {
+    let app = TestApp::start();
+    assert!(app.connect().is_closed_by_the_server());
+}
+
+#[test]
+fn t06_a_body_that_drips_is_refused_and_the_connection_closed() {
+    let app = TestApp::with_settings(|settings| settings.limits.body_seconds = 1);
+    let dripping = app.connect().sends_head(&[JSON, "Content-Length: 100000"]).drips_until_answered();
+    dripping.last_reply().refused(408, "timeout").nowhere();
+    app.sign(order("47383")).decided();
+}
+
+#[test]
+fn t07_a_length_over_2_mib_is_refused_before_anything_of_the_body_is_sent() {
+    let app = TestApp::start();
+    let length = format!("Content-Length: {}", 2 * MIB + 1);
+    app.connect().sends_head(&[JSON, &length]).last_reply().refused(413, "too-long").nowhere();
+    app.sign(as_long_as(2 * MIB)).decided();
+}
+
+#[test]
+fn t08_a_chunked_body_is_refused_at_the_first_byte_over_2_mib() {
+    let app = TestApp::start();
+    let lines = [JSON, "Transfer-Encoding: chunked"];
+    let call = |body: &[u8]| app.connect().sends_head(&lines).sends(chunk(body));
+    call(&as_long_as(2 * MIB)).sends("\r\n0\r\n\r\n").reply().decided();
+    call(&as_long_as(2 * MIB + 1)).last_reply().refused(413, "too-long").nowhere();
+}
+
+#[test]
+fn t09_a_body_that_says_it_is_compressed_is_refused_whatever_it_is() {
+    let app = TestApp::start();
+    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0xae, 5, 0, 0x43, 0xbf, 0xa6, 0xa3, 2, 0, 0, 0];
+    for encoding in ["gzip", "br", "zstd", "deflate", "GZIP", "identity, gzip", "unheard-of"] {
+        app.sign_with_header("Content-Encoding", encoding, gzip).refused(415, "not-supported").nowhere();
+        app.sign_with_header("Content-Encoding", encoding, order("47383")).refused(415, "not-supported");
+    }
+    app.sign_with_header("Content-Encoding", "identity", order("47383")).decided();
+}
+
+#[test]
+fn t10_a_body_that_does_not_say_it_is_json_is_refused() {
+    let app = TestApp::start();
+    for media_type in ["text/plain", "text/json", "application/xml", "application/json+xml", "*/*", ""] {
+        app.sign_as(media_type, order("47383")).refused(415, "not-supported").nowhere();
+    }
+    app.connect().sends_head(&["Content-Length: 2"]).sends("{}").last_reply().refused(415, "not-supported");
+    for media_type in ["application/json", "application/fhir+json", "Application/JSON; charset=utf-8"] {
+        app.sign_as(media_type, order("47383")).decided();
+    }
+}
+
+#[test]
+fn t11_another_method_is_refused_with_the_one_that_is_allowed() {
+    let app = TestApp::start();
+    let call = |line: &str| {
+        app.connect().sends(format!("{line} HTTP/1.1\r\nHost: covenant.example\r\nContent-Length: 0\r\n\r\n")).reply()
+    };
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
+        let service = call(&format!("{method} /cds-services/order-sign-crd"));
+        service.refused(405, "not-supported").with_header("allow", "POST");
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        call(&format!("{method} /cds-services")).refused(405, "not-supported").with_header("allow", "GET");
+    }
+}
+
+#[test]
+fn t12_what_is_not_there_is_not_found_in_the_same_words_however_it_is_asked_for() {
+    let app = TestApp::start();
+    let call = |method: &str, path: &str| {
+        let body = order("47383").text();
+        let lines = format!("Host: covenant.example\r\n{JSON}\r\nContent-Length: {}", body.len());
+        app.connect().sends(format!("{method} {path} HTTP/1.1\r\n{lines}\r\n\r\n{body}")).reply()
+    };
+    let expected = call("POST", "/cds-services/canary").refused(404, "not-found").nowhere().words();
+    let paths = [
+        "/",
+        "/canary",
+        "/cds-services/",
+        "/cds-services/../cds-services/order-sign-crd",
+        "/cds-services/%2e%2e/order-sign-crd",
+        "/cds-services/..",
+        "/cds-services//order-sign-crd",
+        "//cds-services/order-sign-crd",
+        "/cds-services/order-sign-crd/",
+        "/cds-services/order-sign-crd/canary",
+        "/cds-services/ORDER-SIGN-CRD",
+        "/cds-services/order-sign-crd%00",
+    ];
+    for (method, path) in paths.into_iter().flat_map(|path| [("POST", path), ("GET", path), ("DELETE", path)]) {
+        let words = call(method, path).refused(404, "not-found").words();
+        assert_eq!(words, expected, "{method} {path}");
+    }
+}
+
+#[test]
+fn t14_an_answer_that_is_being_recorded_is_recorded_though_the_client_hangs_up() {
+    let (ledger, gate) = TestLedger::held();
+    let app = TestApp::with_ledger(ledger);
+    let connection: Connection = app.connect().sends_call(order("47383"));
+    gate.wait_for_one();
+    drop(connection);
+    app.has_taken_in_what_was_sent();
+    gate.open();
+    // Entries are kept in their order, so once this one is, so is the one before.
+    app.sign(order("47383")).decided();
+    assert_eq!(app.recorded(), 2);
+}
+
+#[test]
+fn t15_a_request_over_the_cap_is_refused_at_once_and_does_not_wait() {
+    let (ledger, gate) = TestLedger::held();
+    let app = TestApp::with(ledger, |settings| settings.limits.in_flight = 1);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| app.sign(order("47383")));
+        gate.wait_for_one();
+        // The first one is not answered before the gate opens: this is an answer beside it, not after it.
+        app.sign(order("47383")).refused(503, "throttled").nowhere().with_header("retry-after", "1");
+        gate.open();
+        first.join().unwrap().decided();
+    });
+    app.sign(order("47383")).decided();
+    assert_eq!(app.recorded(), 2);
+}

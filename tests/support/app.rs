@@ -1,0 +1,127 @@
+//! A server of one's own, in this process, on a port of its own.
+
+use std::net::TcpListener;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock, mpsc};
+use std::thread::{self, JoinHandle};
+
+use actix_web::dev::ServerHandle;
+use covenant::answer::{Manner, Moment};
+use covenant::config::Settings;
+use covenant::http::{self, App};
+use covenant::policy;
+use covenant::policy::model::PolicySet;
+use covenant::record::Ledger;
+use covenant::request::version::Version;
+use jiff::tz::TimeZone;
+
+use super::TestLedger;
+use super::call::Caller;
+
+/// The embedded policy set, proved once for all tests.
+static EMBEDDED: LazyLock<Arc<PolicySet>> =
+    LazyLock::new(|| Arc::new(policy::open(None, Moment::now(&TimeZone::UTC).today).unwrap().set));
+
+/// A running server. It ends with the test.
+pub struct TestApp {
+    caller: Caller,
+    ledger: Arc<dyn Ledger>,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestApp {
+    /// As it is by default.
+    pub fn start() -> Self {
+        Self::with(TestLedger::ordinary(), |_| ())
+    }
+
+    /// With other settings.
+    pub fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with(TestLedger::ordinary(), change)
+    }
+
+    /// With another ledger.
+    pub fn with_ledger(ledger: TestLedger) -> Self {
+        Self::with(ledger, |_| ())
+    }
+
+    /// With another policy set.
+    pub fn with_policies(set: PolicySet) -> Self {
+        Self::serving(Arc::new(set), TestLedger::ordinary(), |_| ())
+    }
+
+    /// With another ledger and other settings.
+    pub fn with(ledger: TestLedger, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::serving(EMBEDDED.clone(), ledger, change)
+    }
+
+    fn serving(set: Arc<PolicySet>, ledger: TestLedger, change: impl FnOnce(&mut Settings)) -> Self {
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+        let app = app(set, ledger.clone(), change);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let server = http::serve(listener, app).unwrap();
+                tell.send(server.handle()).unwrap();
+                server.await.unwrap();
+            });
+        });
+        Self { caller: Caller::of(address), ledger, handle: told.recv().unwrap(), thread: Some(thread) }
+    }
+
+    /// Comes back once every worker has looked at all that was sent before: each has answered something that came later.
+    pub fn has_taken_in_what_was_sent(&self) {
+        let workers = thread::available_parallelism().unwrap().get();
+        for _ in 0..4 * workers {
+            let asked = self.connect().sends("GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\n\r\n").reply();
+            assert_eq!(asked.status, 200);
+        }
+    }
+
+    /// How many answers are in the ledger, whose chain must hold.
+    pub fn recorded(&self) -> u64 {
+        let verdict = self.ledger.verify().unwrap();
+        assert_eq!(verdict.flaw, None);
+        verdict.entries
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+}
+
+/// Everything that answering takes, with the embedded policies and the default settings, for a test that serves it itself.
+pub fn app_with(ledger: Arc<dyn Ledger>) -> App {
+    app(EMBEDDED.clone(), ledger, |_| ())
+}
+
+fn app(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, change: impl FnOnce(&mut Settings)) -> App {
+    let mut settings = Settings::read(None, |_| None).unwrap();
+    change(&mut settings);
+    let manner = Manner { limits: settings.limits, payer_check: settings.payer_check, default_version: Version::V2_0 };
+    App::new(set, ledger, manner, TimeZone::get(&settings.time_zone).unwrap())
+}
+
+impl Deref for TestApp {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        // The command is sent at once; what it returns only waits, and so does the thread's end.
+        drop(self.handle.stop(false));
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}

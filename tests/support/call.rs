@@ -1,0 +1,60 @@
+//! Calls as an EHR makes them.
+
+use std::net::SocketAddr;
+
+use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::header::HeaderValue;
+
+use super::{Connection, Reply};
+
+/// An EHR that calls one server.
+#[derive(Clone)]
+pub struct Caller {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    client: Client,
+}
+
+impl Caller {
+    /// An EHR that calls the server at this address.
+    pub fn of(address: SocketAddr) -> Self {
+        Self { address, client: Client::new() }
+    }
+
+    /// Calls order-sign.
+    pub fn sign(&self, body: impl Into<Vec<u8>>) -> Reply {
+        self.try_sign(body).unwrap()
+    }
+
+    /// Calls order-sign, of a server that may die while it answers.
+    pub fn try_sign(&self, body: impl Into<Vec<u8>>) -> reqwest::Result<Reply> {
+        reply(self.call("application/json").body(body.into()))
+    }
+
+    /// Calls order-sign with a body that says it is of this type.
+    pub fn sign_as(&self, media_type: &str, body: impl Into<Vec<u8>>) -> Reply {
+        reply(self.call(media_type).body(body.into())).unwrap()
+    }
+
+    /// Calls order-sign with a header more.
+    pub fn sign_with_header(&self, name: &str, value: &str, body: impl Into<Vec<u8>>) -> Reply {
+        reply(self.call("application/json").header(name, value).body(body.into())).unwrap()
+    }
+
+    /// A connection on which every byte is ours.
+    pub fn connect(&self) -> Connection {
+        Connection::to(self.address)
+    }
+
+    fn call(&self, media_type: &str) -> RequestBuilder {
+        let url = format!("http://{}/cds-services/order-sign-crd", self.address);
+        self.client.post(url).header("Content-Type", media_type)
+    }
+}
+
+fn reply(call: RequestBuilder) -> reqwest::Result<Reply> {
+    let response = call.send()?;
+    let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    Ok(Reply { status: response.status().as_u16(), headers, body: response.bytes()?.to_vec() })
+}

@@ -1,0 +1,129 @@
+//! Ledgers that do as a test wants, around one that keeps what it is given.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use covenant::record::{Entry, Ledger, LedgerError, PolicyFiles, Receipt, SqliteLedger, Verdict};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+type Append = dyn Fn(Arc<SqliteLedger>, Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> + Send + Sync;
+
+/// A ledger in a folder of its own.
+pub struct TestLedger {
+    append: Box<Append>,
+    ready: Result<(), LedgerError>,
+    kept: Arc<SqliteLedger>,
+    folder: TempDir,
+}
+
+impl TestLedger {
+    /// Keeps entries, as it should.
+    pub fn ordinary() -> Self {
+        Self::that(|kept, entry| kept.append(entry))
+    }
+
+    /// Keeps nothing.
+    pub fn failing(error: LedgerError) -> Self {
+        Self { ready: Err(error), ..Self::that(move |_, _| async move { Err(error) }.boxed()) }
+    }
+
+    /// Panics the first time, with what it was given in the message.
+    pub fn panicking_once() -> Self {
+        let panicked = AtomicBool::new(false);
+        Self::that(move |kept, entry| {
+            if !panicked.swap(true, Ordering::SeqCst) {
+                panic!("a panic of the test's, which quotes {:?}", entry.request);
+            }
+            kept.append(entry)
+        })
+    }
+
+    /// Keeps entries once its gate is opened.
+    pub fn held() -> (Self, Gate) {
+        let (arrive, arrived) = mpsc::channel();
+        let open = Arc::new(Semaphore::new(0));
+        let gate = Gate { arrived, open: open.clone() };
+        let ledger = Self::that(move |kept, entry| {
+            // Nobody listens when the test is over.
+            _ = arrive.send(());
+            let open = open.clone();
+            async move {
+                _ = open.acquire().await;
+                kept.append(entry).await
+            }
+            .boxed()
+        });
+        (ledger, gate)
+    }
+
+    fn that(
+        append: impl Fn(Arc<SqliteLedger>, Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Arc::new(SqliteLedger::open(&folder.path().join("test.ledger")).unwrap());
+        Self { append: Box::new(append), ready: Ok(()), kept, folder }
+    }
+
+    /// The folder that it keeps its file in.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+}
+
+impl Ledger for TestLedger {
+    fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        (self.append)(self.kept.clone(), entry)
+    }
+
+    fn find(&self, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
+        self.kept.find(assertion_id)
+    }
+
+    fn keep_policy_set(&self, hash: &str, files: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
+        self.kept.keep_policy_set(hash, files)
+    }
+
+    fn policy_set(&self, hash: &str) -> Result<Option<PolicyFiles>, LedgerError> {
+        self.kept.policy_set(hash)
+    }
+
+    fn verify(&self) -> Result<Verdict, LedgerError> {
+        self.kept.verify()
+    }
+
+    fn ready(&self) -> Result<(), LedgerError> {
+        self.ready
+    }
+}
+
+/// What a held ledger waits for. It opens when it is dropped, so that a failing test leaves nobody waiting.
+pub struct Gate {
+    arrived: mpsc::Receiver<()>,
+    open: Arc<Semaphore>,
+}
+
+impl Gate {
+    /// Waits until an entry stands before the gate.
+    pub fn wait_for_one(&self) {
+        self.arrived.recv_timeout(Duration::from_secs(30)).expect("an entry for the ledger");
+    }
+
+    /// Lets all through that have come and that will come.
+    pub fn open(&self) {
+        self.open.close();
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+    }
+}
