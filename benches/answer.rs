@@ -1,5 +1,5 @@
 //! CPU per request of the whole answer, recorded and not, against the floor: all three in one run, so that only their
-//! ratios are looked at. `cargo bench --bench answer`
+//! ratios are looked at. `cargo bench --bench answer`; with `-- quick` after it, only to see that it runs.
 //!
 //! The floor is a bare handler that reads the same body with borrowed structs and answers a constant of the same size.
 //! The load comes from a second process, so that its CPU is not counted.
@@ -36,7 +36,7 @@ use covenant::request::version::Version;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 9;
 const REQUESTS: usize = 3_000;
 const CONNECTIONS: usize = 32;
 const INSTANCE: &str = "facf0942-94a3-4295-8f48-14ecac708473";
@@ -48,6 +48,7 @@ fn main() {
     {
         return load(address.parse().unwrap(), path, &std::fs::read_to_string(body).unwrap());
     }
+    let rounds = if arguments.iter().any(|argument| argument == "quick") { 1 } else { ROUNDS };
     let set = Arc::new(covenant::policy::open(None, jiff::civil::date(2026, 11, 22)).unwrap().set);
     let folder = tempfile::tempdir().unwrap();
     for (name, body) in bodies() {
@@ -57,7 +58,7 @@ fn main() {
         let servers =
             [("floor", floor(size)), ("answered", answered(&set)), ("recorded", recorded(&set, folder.path(), name))];
         let mut micros: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
-        for round in 0..=ROUNDS {
+        for round in 0..=rounds {
             for ((_, address), micros) in servers.iter().zip(&mut micros) {
                 let before = ProcessTime::now();
                 let status = Command::new(std::env::current_exe().unwrap())
@@ -73,13 +74,13 @@ fn main() {
                 }
             }
         }
-        println!("{name}: request {} bytes, answer {size} bytes, {ROUNDS} rounds of {REQUESTS} requests", body.len());
+        println!("{name}: request {} bytes, answer {size} bytes, {rounds} rounds of {REQUESTS} requests", body.len());
         let medians: Vec<f64> = micros.iter_mut().map(|all| median(all)).collect();
         for ((what, _), median) in servers.iter().zip(&medians) {
             println!("  {what:9} {median:7.1} µs CPU a request, {:.2} × the floor", median / medians[0]);
         }
         let body = body.as_bytes();
-        println!("  of which answering alone, without HTTP: {:.1} µs", alone(|| one_answer(&set, body).len()));
+        println!("  of which answering alone, without HTTP: {:.1} µs", alone(rounds, || one_answer(&set, body).len()));
     }
 }
 
@@ -88,8 +89,8 @@ fn median(all: &mut [f64]) -> f64 {
     all[all.len() / 2]
 }
 
-fn alone(mut work: impl FnMut() -> usize) -> f64 {
-    let mut rounds: Vec<f64> = (0..ROUNDS)
+fn alone(rounds: usize, mut work: impl FnMut() -> usize) -> f64 {
+    let mut spent: Vec<f64> = (0..rounds)
         .map(|_| {
             let before = ProcessTime::now();
             for _ in 0..REQUESTS {
@@ -98,7 +99,7 @@ fn alone(mut work: impl FnMut() -> usize) -> f64 {
             before.elapsed().as_secs_f64() * 1e6 / REQUESTS as f64
         })
         .collect();
-    median(&mut rounds)
+    median(&mut spent)
 }
 
 /// The README's request, and the same as large as a prefetch-complete one usually is: narratives and resources that no

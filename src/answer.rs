@@ -53,6 +53,8 @@ pub struct Manner {
 pub struct Answer {
     /// The response's body.
     pub body: Vec<u8>,
+    /// The request's body without its access token, where it has one: tokens are never kept.
+    pub without_token: Option<String>,
     /// The assertion ids in it.
     pub assertions: Vec<String>,
     /// Every order and what was decided of it, as JSON.
@@ -109,6 +111,7 @@ pub fn answer(
     let rendered = render::render(&decisions, &frame)?;
     Ok(Answer {
         body: rendered.body,
+        without_token: request::without_token(&body),
         assertions: rendered.assertions,
         explanations: serde_json::to_string(&rendered.explanations).map_err(|_| RenderError::Unwritable)?,
         hook_instance: invocation.hook_instance,

@@ -85,7 +85,7 @@ async fn answer_and_record(
         assertions: answer.assertions,
         determinations: answer.explanations,
         took_micros: micros(started),
-        request: body,
+        request: answer.without_token.map_or(body, Bytes::from),
         response: answer.body.into(),
     };
     let response = record::append(&*app.ledger, entry).await.map_err(Problem::Ledger)?;

@@ -165,6 +165,16 @@ pub fn read<'j>(
     })
 }
 
+/// The body as it may be kept: with its access token, if it has one, taken out. `None` if there is nothing to take out.
+#[must_use]
+pub fn without_token(body: &Json<'_>) -> Option<String> {
+    let root = body.root();
+    let token = root.get("fhirAuthorization")?.get("access_token")?;
+    let (text, start) = (root.raw(), token.offset_in(root));
+    let after = text.get(start + token.raw().len()..)?;
+    Some([text.get(..start)?, "\"removed\"", after].concat())
+}
+
 /// The members of the envelope that are read here; context, prefetch and what is unknown are looked at by themselves.
 const ENVELOPE: [&str; 5] = ["hook", "hookInstance", "fhirServer", "fhirAuthorization", "extension"];
 

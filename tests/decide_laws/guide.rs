@@ -8,21 +8,21 @@ use covenant::decide::decide;
 use covenant::decide::facts::{Fact, Facts};
 use covenant::policy::model::PolicySet;
 use covenant::render::{Decision, Frame, render};
+use covenant::request::json::Json;
 use covenant::request::options::Options;
 use covenant::request::version::Version;
 use covenant::request::{Order, resource};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::golden::laws_support::{COVERAGE_INFORMATION, TODAY, moment};
+use crate::golden::laws_support::{COVERAGE_INFORMATION, MANNER, TODAY, moment};
 
 const ORDER: &str = r#"{"resourceType":"ServiceRequest","id":"1","code":{"text":"A service"}}"#;
 
 /// The body of the answer to an order of which this is known.
 pub fn written(facts: &Facts, set: &PolicySet, version: Version) -> String {
-    let raw: &RawValue = serde_json::from_str(ORDER).unwrap();
-    let value = serde_json::from_str(ORDER).unwrap();
-    let order = Order { resource: resource(raw), value, expression: String::new() };
+    let json = Json::scan(ORDER.as_bytes(), &MANNER.limits).unwrap();
+    let resource = resource(json.root());
+    let order = Order { value: resource.value(), resource, expression: String::new() };
     let plan = match &facts.plan {
         Fact::Known(plans) => set.plan_name(&plans[0]).map(str::to_owned),
         Fact::Absent | Fact::Unavailable(_) => None,
