@@ -81,6 +81,24 @@ fn at(body: &[u8], offset: usize, fault: JsonFault) -> JsonError {
     JsonError { fault, line, column }
 }
 
+/// How many bytes of a string come before its end, an escape or a control character.
+fn plain(rest: &[u8]) -> Option<usize> {
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    // Most strings are short; a narrative is worth setting out for.
+    let near = rest.get(..SHORT).unwrap_or(rest);
+    if let Some(found) = near.iter().position(special) {
+        return Some(found);
+    }
+    let far = rest.get(SHORT..)?;
+    let end = memchr::memchr2(b'"', b'\\', far)?;
+    let before = far.get(..end).unwrap_or_default();
+    let control = if before.iter().any(|byte| *byte < 0x20) { before.iter().position(special) } else { None };
+    Some(SHORT + control.unwrap_or(end))
+}
+
+/// Strings up to so many bytes are looked through byte by byte.
+const SHORT: usize = 24;
+
 struct Scan<'b> {
     text: &'b [u8],
     at: usize,
@@ -213,8 +231,7 @@ impl Scan<'_> {
         self.at += 1;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-            self.at += plain.ok_or(JsonFault::Syntax)?;
+            self.at += plain(rest).ok_or(JsonFault::Syntax)?;
             match self.next() {
                 Some(b'"') => return self.close(index),
                 Some(b'\\') => {
