@@ -61,7 +61,7 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
         _ => Some(world.case.outcome.pa_needed),
     });
     let documents = aspect(facts, &worlds, |world| Some(&world.case.outcome.doc_needed));
-    if [covered.unavailable, pa_needed.unavailable, documents.unavailable].contains(&true) {
+    if covered.unavailable {
         let mut determination = settled(billing, &set.default_rule.technical, []);
         determination.trace = trace(facts, &worlds);
         return determination;
@@ -69,7 +69,11 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
     Determination {
         billing_code: billing.cloned(),
         covered: covered_of(covered.same, &covered.needs()),
-        pa_needed: pa_needed_of(pa_needed.same, &pa_needed.needs_beside(&covered)),
+        pa_needed: if pa_needed.unavailable {
+            Some(PaNeeded::Indeterminate)
+        } else {
+            pa_needed_of(pa_needed.same, &pa_needed.needs_beside(&covered))
+        },
         documentation: documentation(documents, &covered, &worlds),
         reasons: reasons(&worlds),
         details: held(&worlds, |action| &action.details),
@@ -138,7 +142,8 @@ fn documentation(
     covered: &Aspect<model::Covered>,
     worlds: &Worlds<'_>,
 ) -> Option<Documentation> {
-    let needed = aspect.same.map_or_else(|| vec![DocNeeded::Conditional], Clone::clone);
+    let open = if aspect.unavailable { DocNeeded::Indeterminate } else { DocNeeded::Conditional };
+    let needed = aspect.same.map_or_else(|| vec![open], Clone::clone);
     if needed.is_empty() {
         return None;
     }

@@ -7,7 +7,7 @@ use super::{GatherError, prefetch};
 use crate::config::PayerCheck;
 use crate::decide::facts::{Fact, InForce};
 use crate::policy::model::{Coding, PolicySet};
-use crate::request::schema::{self, Schema};
+use crate::request::schema::{self, Issue, Misfit, Schema};
 use crate::request::{Invocation, Prefetched};
 
 /// The Coverage, read.
@@ -43,6 +43,11 @@ pub(super) fn coverage(
     };
     let value = resource.value();
     checked(&schema::COVERAGE, &value, "Coverage", invocation)?;
+    if resource.id.is_empty() {
+        // Coverage information could not say which coverage it is about.
+        let misfit = Misfit { issue: Issue::Required, expression: "Coverage.id".to_owned() };
+        return Err(GatherError::Resource(misfit, invocation.version));
+    }
     if !names(value.get("beneficiary"), "Patient", &invocation.patient_id) {
         return Err(GatherError::OtherBeneficiary);
     }

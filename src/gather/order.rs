@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::coverage::{Coverage, checked};
 use super::fhir::{codings, days, known, list, names, string};
 use super::{GatherError, prefetch};
-use crate::decide::facts::{Days, Fact, Facts};
+use crate::decide::facts::{Days, Fact, Facts, Why};
 use crate::policy::model::{Coding, PolicySet};
-use crate::request::{Invocation, Order, schema};
+use crate::request::{Invocation, Order, Prefetched, schema};
 
 /// The billing codes that an order says may be used (CRD billopt-3).
 const BILLING_OPTIONS: &str = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options";
@@ -121,8 +121,14 @@ fn setting(invocation: &Invocation<'_>, order: &Value, set: &PolicySet) -> Resul
     }
     settings.sort_unstable();
     settings.dedup();
-    // An order that says both has not said which.
-    Ok(if settings.len() == 1 { Fact::Known(settings) } else { Fact::Absent })
+    let failed = |word| matches!(prefetch::under(invocation, word), Some(Prefetched::Failure));
+    Ok(match settings.len() {
+        1 => Fact::Known(settings),
+        // What would have told came as a failure (FAULTS C07).
+        0 if failed("encounter") || failed("location") => Fact::Unavailable(Why::SentAsFailure),
+        // An order that says both has not said which.
+        _ => Fact::Absent,
+    })
 }
 
 /// The diagnoses: of the order itself, and of the Conditions it refers to.

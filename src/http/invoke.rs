@@ -8,6 +8,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -47,18 +48,8 @@ async fn story(
     let service = service.ok_or(Problem::NotFound)?;
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
     let body = body::read(request, payload, &app.manner.limits).await?;
-    let app = app.clone();
-    let once = app.once.clone();
-    let start = {
-        let body = body.clone();
-        move || {
-            AssertUnwindSafe(answer_and_record(app.into_inner(), client, service, body, invocation))
-                .catch_unwind()
-                .map(|outcome| outcome.unwrap_or(Err(Problem::Panicked)))
-                .boxed()
-        }
-    };
-    once.answer(service.id, body, start).await
+    let (shared, kept) = (app.clone().into_inner(), body.clone());
+    app.once.answer(service.id, body, || guarded(answer_and_record(shared, client, service, kept, invocation))).await
 }
 
 /// The answer is made from the bytes, the policy set and this moment alone; it is sayable once it is in the ledger.
@@ -90,6 +81,11 @@ async fn answer_and_record(
     };
     let response = record::append(&*app.ledger, entry).await.map_err(Problem::Ledger)?;
     Ok(Arc::new(Answered { response, orders: answer.orders }))
+}
+
+/// A panic while answering is this request's alone (FAULTS P07).
+fn guarded(answering: impl Future<Output = Outcome> + Send + 'static) -> BoxFuture<'static, Outcome> {
+    AssertUnwindSafe(answering).catch_unwind().map(|outcome| outcome.unwrap_or(Err(Problem::Panicked))).boxed()
 }
 
 /// Says what became of it, and logs one line.

@@ -14,6 +14,8 @@ use fhir_resources::{File, Resource};
 use sha2::{Digest, Sha256};
 
 use super::model::{Hits, PolicySet};
+use crate::config::Limits;
+use crate::request::json::{Json, JsonError, JsonFault};
 
 /// Where our own canonical URLs begin.
 pub(crate) const BASE: &str = "https://covenant.example/fhir/";
@@ -102,6 +104,10 @@ pub fn hash(files: &[File]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Files are the operator's own: only what could exhaust the machine is bounded.
+const LIMITS: Limits =
+    Limits { body_bytes: usize::MAX, body_seconds: 0, depth: 128, nodes: 10_000_000, orders: 0, in_flight: 0 };
+
 /// Reads a set.
 ///
 /// # Errors
@@ -110,11 +116,15 @@ pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
     let mut problems = Problems::default();
     let (mut resources, mut cases) = (Vec::new(), Vec::new());
     for file in files {
+        problems.file.clone_from(&file.path);
+        // A member that stands twice is a rule that is lost: the reader would keep the last.
+        if let Err(JsonError { fault: JsonFault::Duplicate, line, column }) = Json::scan(&file.bytes, &LIMITS) {
+            problems.add(format!("line {line}, column {column}"), "a member of this name stands in the object before");
+        }
         if file.path.contains("/cases/") {
             cases.push(file.clone());
             continue;
         }
-        problems.file.clone_from(&file.path);
         match fhir_resources::read(&file.bytes) {
             Ok(resource) => resources.push((file.path.clone(), resource)),
             Err(error) => problems.add("", error.to_string()),

@@ -1,0 +1,134 @@
+//! A whole policy set: who answers, what codes mean, all policies and what is said where none speaks.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Case, Coding, Policy, SystemId};
+
+/// A code system with all the names it goes by.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// The short name people use: `CPT`.
+    pub label: Box<str>,
+    /// The URI that is written in answers.
+    pub uri: Box<str>,
+    /// Whether its codes are billed, so that a determination can be scoped by one (`billingCode`).
+    pub billing: bool,
+}
+
+/// What is said where no policy speaks.
+#[derive(Debug, Clone)]
+pub struct DefaultRule {
+    /// The code is known, and no policy speaks of it.
+    pub no_policy: Case,
+    /// The order does not say precisely enough what is ordered.
+    pub code_not_specific: Case,
+    /// The order is not for doing something.
+    pub not_to_be_performed: Case,
+    /// The coverage is not in force on the day of the service.
+    pub coverage_not_active: Case,
+    /// Something we needed could not be had.
+    pub technical: Case,
+}
+
+/// A product line, and how a Coverage is recognised as it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// As a fact.
+    pub coding: Coding,
+    /// Its name.
+    pub name: Box<str>,
+    /// Identifier values, names and aliases, lower-case.
+    pub known_as: Vec<Box<str>>,
+    /// `Coverage.type` codings.
+    pub types: Vec<Coding>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
+pub struct Payer {
+    /// The name on the insurance card.
+    pub name: Box<str>,
+    /// Home page, https.
+    pub url: Option<Box<str>>,
+    /// Contact points: `(system, value)` of `telecom`.
+    pub contacts: Vec<(Box<str>, Box<str>)>,
+    /// The identifiers that route a Coverage here: `(system URI, value)`.
+    pub identifiers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// A reason a clinician can give for going on despite a card (`overrideReasons`).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct OverrideReason {
+    /// Its code.
+    pub code: Box<str>,
+    /// Its code system.
+    pub system: Box<str>,
+    /// In words.
+    pub display: Box<str>,
+}
+
+/// What an ordered code may mean to the policies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Policies, by number, whose scope holds the code.
+    pub exact: Vec<Box<str>>,
+    /// Policies whose scope holds a code narrower than this one.
+    pub wider: Vec<Box<str>>,
+}
+
+/// Codes of others, each with the code of ours it stands for.
+pub type Meanings = HashMap<Coding, Coding>;
+
+/// A whole policy set: immutable, one for a request from beginning to end.
+#[derive(Debug)]
+pub struct PolicySet {
+    /// SHA-256 over all its files, hex.
+    pub hash: String,
+    /// Who answers.
+    pub payer: Payer,
+    /// The product lines.
+    pub plans: Vec<Plan>,
+    /// The code systems.
+    pub systems: Vec<System>,
+    /// Every URI and OID of a code system.
+    pub system_names: HashMap<Box<str>, SystemId>,
+    /// What of an order says where the service will be done.
+    pub order_setting: Meanings,
+    /// What of an encounter does.
+    pub encounter_setting: Meanings,
+    /// All versions of all policies, by number.
+    pub policies: BTreeMap<Box<str>, Vec<Policy>>,
+    /// From an ordered code to what it may mean: one look-up however many policies there are.
+    pub index: HashMap<Coding, Hits>,
+    /// What is said where no policy speaks.
+    pub default_rule: DefaultRule,
+    /// The reasons that warnings offer for going on.
+    pub override_reasons: Vec<OverrideReason>,
+}
+
+impl PolicySet {
+    /// The code system that goes by this URI or OID.
+    #[must_use]
+    pub fn system(&self, name: &str) -> Option<SystemId> {
+        self.system_names.get(name).copied()
+    }
+
+    /// A code as people write it: `CPT 47383`.
+    #[must_use]
+    pub fn label(&self, coding: &Coding) -> String {
+        let label = self.systems.get(usize::from(coding.system.0)).map_or("", |system| &*system.label);
+        format!("{label} {}", coding.code)
+    }
+
+    /// Whether a code is one that is billed.
+    #[must_use]
+    pub fn is_billing(&self, coding: &Coding) -> bool {
+        self.systems.get(usize::from(coding.system.0)).is_some_and(|system| system.billing)
+    }
+
+    /// The name of a product line.
+    #[must_use]
+    pub fn plan_name(&self, coding: &Coding) -> Option<&str> {
+        self.plans.iter().find(|plan| plan.coding == *coding).map(|plan| &*plan.name)
+    }
+}
