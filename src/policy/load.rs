@@ -13,7 +13,7 @@ use std::path::Path;
 use fhir_resources::{File, Resource};
 use sha2::{Digest, Sha256};
 
-use super::model::{Hits, PolicySet};
+use super::model::{Hits, PolicySet, Written};
 use crate::config::Limits;
 use crate::request::json::{Json, JsonError, JsonFault};
 
@@ -176,6 +176,8 @@ fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option
     }
     let (default_rule, payer) = (default_rule?, payer?);
     let terms::Terms { systems, names: system_names, order_setting, encounter_setting, override_reasons, .. } = terms;
+    let some = (!override_reasons.is_empty()).then_some(&override_reasons);
+    let override_reasons = some.map(Written::new).transpose().ok()?;
     let set = PolicySet {
         hash,
         payer,

@@ -7,6 +7,8 @@ mod set;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::template::Template;
 pub use set::{DefaultRule, Hits, Meanings, OverrideReason, Payer, Plan, PolicySet, System};
@@ -201,12 +203,14 @@ pub struct Topic {
 }
 
 /// A link to something the payer publishes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// What it leads to.
     pub label: Box<str>,
     /// Where, https.
     pub url: Box<str>,
+    /// What kind of link; a card of an external reference has `absolute` ones only (CRD resp-19).
+    pub r#type: &'static str,
 }
 
 /// A card as the policy words it.
@@ -222,7 +226,37 @@ pub struct Card {
     pub topic: Topic,
     /// Where to read more; empty for a card of instructions.
     pub links: Vec<Link>,
+    /// The links as a card writes them.
+    pub written_links: Written,
 }
+
+/// JSON that is the same in every answer, so it is written once, at load.
+#[derive(Debug, Clone)]
+pub struct Written(Box<RawValue>);
+
+impl Written {
+    /// Writes a value.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn new(value: &impl Serialize) -> serde_json::Result<Self> {
+        serde_json::value::to_raw_value(value).map(Self)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl PartialEq for Written {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Eq for Written {}
 
 /// The passage that a sentence rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::coverage_information::Shape;
 use super::ids::Ids;
 use super::words::{self, Words};
 use crate::decide::determination::{Held, Holds};
 use crate::policy::check::{LONGEST_SUMMARY, MAY_APPLY};
-use crate::policy::model::{Card as Said, Indicator, OverrideReason, PolicySet};
+use crate::policy::model::{Card as Said, Indicator, PolicySet, Written};
 use crate::policy::template::Template;
 
 /// A card as it is written.
@@ -21,10 +22,10 @@ pub(super) struct Card<'a> {
     detail: Option<String>,
     indicator: &'static str,
     source: Source<'a>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    links: Vec<Link<'a>>,
-    #[serde(rename = "overrideReasons", skip_serializing_if = "<[_]>::is_empty")]
-    override_reasons: &'a [OverrideReason],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<&'a RawValue>,
+    #[serde(rename = "overrideReasons", skip_serializing_if = "Option::is_none")]
+    override_reasons: Option<&'a RawValue>,
     extension: Associated,
 }
 
@@ -41,13 +42,6 @@ struct Topic<'a> {
     system: &'static str,
     code: &'a str,
     display: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Link<'a> {
-    label: &'a str,
-    url: &'a str,
-    r#type: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,7 +77,7 @@ impl<'p> Draft<'p> {
         'p: 'a,
     {
         let card: &'p Said = self.card.what;
-        let links = card.links.iter().map(|link| Link { label: &link.label, url: &link.url, r#type: "absolute" });
+        let warning = card.indicator == Indicator::Warning;
         let topic = Topic { system: shape.topic_system(), code: &card.topic.code, display: &card.topic.display };
         Card {
             uuid: ids.next_id().to_string(),
@@ -91,8 +85,8 @@ impl<'p> Draft<'p> {
             detail: self.detail(),
             indicator: card.indicator.code(),
             source: Source { label: &set.payer.name, url: set.payer.url.as_deref(), topic },
-            links: links.collect(),
-            override_reasons: if card.indicator == Indicator::Warning { &set.override_reasons } else { &[] },
+            links: (!card.links.is_empty()).then(|| card.written_links.raw()),
+            override_reasons: set.override_reasons.as_ref().filter(|_| warning).map(Written::raw),
             extension: Associated { resources: [Reference { reference: self.order.clone() }] },
         }
     }

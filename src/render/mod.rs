@@ -86,6 +86,9 @@ pub struct Rendered {
     pub explanations: Vec<Explanation>,
 }
 
+/// About how long a card is: room is made for all of them at once.
+const CARD_BYTES: usize = 6_000;
+
 /// Writes the answer.
 ///
 /// # Errors
@@ -114,6 +117,7 @@ pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rende
     drafts.sort_by_key(Draft::rank);
     drafts.truncate(frame.options.max_cards);
     let cards: Vec<_> = drafts.iter().map(|draft| draft.write(shape, frame.set, &mut ids)).collect();
+    rendered.body.reserve(updates.len() + CARD_BYTES * cards.len() + 64);
     rendered.body.extend_from_slice(b"{\"cards\":");
     serde_json::to_writer(&mut rendered.body, &cards).map_err(|_| RenderError::Unwritable)?;
     if !updates.is_empty() {

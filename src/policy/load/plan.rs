@@ -14,6 +14,7 @@ use super::terms::{Terms, text};
 use super::{BASE, Problems, Resources};
 use crate::policy::model::{
     Action, Card, Case, Coding, Condition, DefaultRule, FactName, Indicator, Link, Notes, Passage, Plan, Policy, Topic,
+    Written,
 };
 use crate::policy::template::Template;
 
@@ -31,7 +32,7 @@ pub(super) fn libraries(resources: &Resources, problems: &mut Problems) -> Libra
             matches!(artifact.r#type.value.as_deref(), Some("derived-from" | "justification" | "documentation"))
         });
         let links = links.filter_map(|artifact| {
-            Some(Link { label: text!(artifact.label)?.into(), url: text!(artifact.url)?.into() })
+            Some(Link { label: text!(artifact.label)?.into(), url: text!(artifact.url)?.into(), r#type: "absolute" })
         });
         libraries.insert(url.to_owned(), links.collect());
     }
@@ -214,7 +215,8 @@ impl Reader<'_> {
                 None => problems.add(format!("{at}.documentation.resource"), "names a Library that is not in the set"),
             }
         }
-        Some(Card { summary, detail, indicator, topic, links })
+        let written_links = Written::new(&links).ok()?;
+        Some(Card { summary, detail, indicator, topic, links, written_links })
     }
 
     fn condition(&self, input: &DataRequirement, at: &str, problems: &mut Problems) -> Option<Condition> {

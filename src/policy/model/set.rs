@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Case, Coding, Policy, SystemId};
+use super::{Case, Coding, Policy, SystemId, Written};
 
 /// A code system with all the names it goes by.
 #[derive(Debug, Clone)]
@@ -102,8 +102,8 @@ pub struct PolicySet {
     pub index: HashMap<Coding, Hits>,
     /// What is said where no policy speaks.
     pub default_rule: DefaultRule,
-    /// The reasons that warnings offer for going on.
-    pub override_reasons: Vec<OverrideReason>,
+    /// The reasons that warnings offer for going on, as a card writes them; none where the set has none.
+    pub override_reasons: Option<Written>,
 }
 
 impl PolicySet {
