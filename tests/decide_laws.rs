@@ -1,4 +1,4 @@
-//! The laws of deciding (DESIGN, section 3), tried on made-up policy sets that are written as files and loaded as any other.
+//! The laws of deciding (DESIGN, section 3), tried on made-up policy sets that are written and loaded as files.
 
 mod files;
 mod guide;
@@ -16,10 +16,10 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::Value;
 
-use crate::golden::laws_support::SET;
+use crate::golden::laws_support::{Draw, SET};
 use files::{facts, load, prove};
 use guide::{broken, repetitions, written};
-use model::{CLINICAL, COVERED, Draw, Given, Model, PA_NEEDED, UNKNOWN};
+use model::{CLINICAL, COVERED, Given, Model, PA_NEEDED, UNKNOWN};
 
 /// Facts that are tried on each set.
 const ORDERS: usize = 40;
@@ -80,11 +80,12 @@ proptest! {
         let set = load(&files::files(&model)).unwrap();
         for _ in 0..ORDERS {
             let given = Given { code: [UNKNOWN, CLINICAL, 0, 1, 2, 3][draw.below(6)], ..Given::any(&mut draw) };
-            let days = given.days.0..=given.days.1;
+            let (first, last) = given.days;
             // A policy that may speak of the order on some day.
             let speaks = model.versions.iter().any(|version| {
-                version.codes.contains(&given.code)
-                    && days.clone().any(|day| version.days.0.is_none_or(|it| it <= day) && version.days.1.is_none_or(|it| day <= it))
+                let (starts, ends) = version.days;
+                let on_a_day = starts.is_none_or(|starts| starts <= last) && ends.is_none_or(|ends| first <= ends);
+                version.codes.contains(&given.code) && on_a_day
             });
             let found = only(&given, &set);
             if !speaks {
@@ -211,20 +212,14 @@ fn law_7_every_answer_from_the_default_policies_satisfies_the_guide() {
 
 /// The same files and the cases in them, in another order.
 fn shuffled(files: &[File], draw: &mut Draw<'_>) -> Vec<File> {
-    fn shuffle<T>(items: &mut [T], draw: &mut Draw<'_>) {
-        for last in (1..items.len()).rev() {
-            let other = last - draw.below(last + 1);
-            items.swap(last, other);
-        }
-    }
     let mut files = files.to_vec();
     for file in files.iter_mut().filter(|file| file.path.starts_with("policies/")) {
         let mut definition: Value = serde_json::from_slice(&file.bytes).unwrap();
         let cases = definition["action"][0]["action"][0]["action"].as_array_mut().unwrap();
-        shuffle(cases, draw);
+        draw.shuffle(cases);
         file.bytes = serde_json::to_vec(&definition).unwrap();
     }
-    shuffle(&mut files, draw);
+    draw.shuffle(&mut files);
     files
 }
 

@@ -1,5 +1,5 @@
-//! The examples of `cds-hooks/examples`: each request has the one answer that lies beside it, and every answer keeps the
-//! promises that hold for all answers. `COVENANT_BLESS=1` writes the answers anew; the difference is then for people to read.
+//! The examples of `cds-hooks/examples`: each request has the one answer that lies beside it, and every answer keeps
+//! the promises that hold for all. `COVENANT_BLESS=1` writes the answers anew; people then read the difference.
 
 #[path = "laws_support.rs"]
 pub mod laws_support;

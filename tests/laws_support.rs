@@ -1,4 +1,4 @@
-//! What the tests of answers share: a moment that does not pass, the default policy set, and views of JSON as it is written.
+//! What the tests of answers share: a moment that does not pass, the default policies, and JSON as it is written.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -147,6 +147,39 @@ pub fn is_about(extension: &str, coverage: &str) -> bool {
     let about = parts.iter().find(|part| part["url"] == "coverage");
     let reference = about.and_then(|part| part["valueReference"]["reference"].as_str()).unwrap_or_default();
     value["url"] == COVERAGE_INFORMATION && (reference == coverage || reference.ends_with(&format!("/{coverage}")))
+}
+
+/// Choices made one after the other from a list; when it ends, each is the first. So a shorter list is a simpler case.
+pub struct Draw<'c>(std::slice::Iter<'c, u16>);
+
+impl<'c> Draw<'c> {
+    pub fn new(choices: &'c [u16]) -> Self {
+        Self(choices.iter())
+    }
+
+    pub fn below(&mut self, count: usize) -> usize {
+        usize::from(self.0.next().copied().unwrap_or_default()) % count
+    }
+
+    pub fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == count - 1
+    }
+
+    pub fn of(&mut self, texts: &[&'static str]) -> &'static str {
+        texts[self.below(texts.len())]
+    }
+
+    /// Some of the numbers below `count`, never none.
+    pub fn some_of(&mut self, count: usize) -> Vec<usize> {
+        let chosen = self.below((1 << count) - 1) + 1;
+        (0..count).filter(|bit| chosen & (1 << bit) != 0).collect()
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, last - self.below(last + 1));
+        }
+    }
 }
 
 #[test]

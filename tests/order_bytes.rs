@@ -6,8 +6,8 @@ mod written;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use crate::golden::laws_support::{SET, body, is_about, items, member, returned, value_of};
-use written::{ACTIVE, Draw, order, request};
+use crate::golden::laws_support::{Draw, SET, body, is_about, items, member, returned, value_of};
+use written::{ACTIVE, order, request};
 
 const OURS: &str = "Coverage/example-coverage";
 
@@ -41,8 +41,12 @@ fn is_the_order_with_our_extension(sent: &str, back: &str) {
     assert_eq!(back[new.end..], sent[old.end..], "what stands after the extensions");
 }
 
+fn config() -> Config {
+    Config { cases: 2_000, max_global_rejects: 100_000, failure_persistence: None, ..Config::default() }
+}
+
 proptest! {
-    #![proptest_config(Config { cases: 2_000, max_global_rejects: 100_000, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn resp_37_whatever_an_order_looks_like_only_our_extension_is_added(

@@ -159,5 +159,5 @@ fn existing_ledger(path: &Path) -> Result<SqliteLedger, CommandError> {
     if !path.exists() {
         return Err(CommandError::NoLedger(path.to_owned()));
     }
-    Ok(SqliteLedger::open(path)?)
+    Ok(SqliteLedger::archive(path)?)
 }

@@ -4,6 +4,7 @@
 //! not without who provides them (q1), and nothing without a reason (q6, q7, q8, q9). What differs between versions of the
 //! guide (q2, q4) is `render::coverage_information`'s.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
@@ -168,7 +169,7 @@ pub enum Holds<'p> {
     /// If all of this is so.
     If {
         /// In words that follow "If ".
-        conditions: Vec<&'p str>,
+        conditions: Vec<Cow<'p, str>>,
         /// Whether it is sure that the policy speaks of the code, so that only the case is not.
         of_code: bool,
     },

@@ -5,6 +5,7 @@
 pub mod condition;
 pub mod determination;
 pub mod facts;
+mod holds;
 mod world;
 
 use std::collections::BTreeSet;
@@ -155,39 +156,8 @@ fn documentation(
     Some(Documentation { needed, needs, purposes, questionnaires })
 }
 
-/// The actions of all worlds in the order they are met, each with when it holds.
-fn actions<'p>(worlds: &Worlds<'p>) -> Vec<(Option<&'p Policy>, &'p Action, Holds<'p>)> {
-    fn scope<'p>(world: World<'p>) -> Option<&'p Action> {
-        world.policy.map(|policy| &policy.scope)
-    }
-    let mut found: Vec<(Option<&Policy>, &Action, Holds<'_>)> = Vec::new();
-    for world in worlds.iter() {
-        for action in scope(world).into_iter().chain([&world.case.action]) {
-            if found.iter().any(|(_, seen, _)| std::ptr::eq(*seen, action)) {
-                continue;
-            }
-            let is = |other: World<'_>| {
-                std::ptr::eq(&raw const other.case.action, action)
-                    || scope(other).is_some_and(|it| std::ptr::eq(it, action))
-            };
-            let scoped = worlds.iter().all(|other| scope(other).is_some());
-            let holds = match world.policy {
-                _ if worlds.iter().all(is) => Holds::Always,
-                None => Holds::Otherwise,
-                Some(policy) => {
-                    let outer = policy.scope.when.as_deref().filter(|_| !scoped);
-                    let inner = action.when.as_deref().filter(|_| !std::ptr::eq(action, &raw const policy.scope));
-                    Holds::If { conditions: outer.into_iter().chain(inner).collect(), of_code: scoped }
-                }
-            };
-            found.push((world.policy, action, holds));
-        }
-    }
-    found
-}
-
 fn held<'p, T>(worlds: &Worlds<'p>, of: impl Fn(&'p Action) -> &'p [T]) -> Vec<Held<'p, T>> {
-    let actions = actions(worlds).into_iter();
+    let actions = holds::actions(worlds).into_iter();
     actions
         .flat_map(|(_, action, holds)| of(action).iter().map(move |what| Held { what, holds: holds.clone() }))
         .collect()
@@ -208,7 +178,7 @@ fn expiry(facts: &Facts, worlds: &Worlds<'_>) -> Option<Date> {
 }
 
 fn shown<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Vec<Shown<'p>> {
-    let cards = actions(worlds).into_iter().filter_map(|(policy, action, holds)| {
+    let cards = holds::actions(worlds).into_iter().filter_map(|(policy, action, holds)| {
         let card = Held { what: action.card.as_ref()?, holds };
         let scope = policy.filter(|policy| std::ptr::eq(action, &raw const policy.scope));
         Some(Shown {

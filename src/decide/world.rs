@@ -15,15 +15,26 @@ const MOST_WORLDS: usize = 10_000;
 /// One thing that is not known, and how it could turn out.
 enum Open<'p> {
     Day(Vec<Date>),
-    Policy(Vec<Option<&'p str>>),
+    Meaning(Vec<Meaning<'p>>),
     Fact(FactName, Vec<&'p [Coding]>),
+}
+
+/// What the ordered code may mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meaning<'p> {
+    /// What the policies that name it speak of.
+    Exactly,
+    /// What this policy speaks of, though the code does not say so.
+    Narrower(&'p str),
+    /// Nothing that a policy speaks of.
+    Nothing,
 }
 
 impl Open<'_> {
     fn ways(&self) -> usize {
         match self {
             Self::Day(days) => days.len(),
-            Self::Policy(policies) => policies.len(),
+            Self::Meaning(meanings) => meanings.len(),
             Self::Fact(_, values) => values.len(),
         }
     }
@@ -31,7 +42,7 @@ impl Open<'_> {
     fn fact(&self) -> FactName {
         match self {
             Self::Day(_) => FactName::Date,
-            Self::Policy(_) => FactName::Code,
+            Self::Meaning(_) => FactName::Code,
             Self::Fact(name, _) => *name,
         }
     }
@@ -44,12 +55,18 @@ pub struct World<'p> {
     pub policy: Option<&'p Policy>,
     /// The case that holds.
     pub case: &'p Case,
+    /// The day, by its place in [`Worlds::days`].
+    pub day: usize,
+    /// What the code means, by its place among the meanings.
+    pub meaning: usize,
 }
 
 /// All the worlds of an order and a code.
 pub struct Worlds<'p> {
     /// The world in which everything turns out the first way.
     pub first: World<'p>,
+    /// The days on which something could change; on each, all days up to the next are meant.
+    pub days: Vec<Date>,
     open: Vec<Open<'p>>,
     /// In mixed radix: the last open thing turns fastest.
     worlds: Vec<World<'p>>,
@@ -58,22 +75,16 @@ pub struct Worlds<'p> {
 impl<'p> Worlds<'p> {
     /// Every way the missing facts could turn out, or `None` if there are too many.
     pub fn of(facts: &Facts, hits: &'p Hits, set: &'p PolicySet) -> Option<Self> {
+        let versions = versions(hits, set);
+        let days = turning_days(facts, &versions);
         let mut open = Vec::new();
-        let families = families(hits, facts, set);
-        let days = turning_days(facts, &families, set);
-        let versions: Vec<&Policy> = families
-            .iter()
-            .flatten()
-            .filter_map(|number| set.policies.get(*number))
-            .flatten()
-            .filter(|policy| days.iter().any(|day| policy.in_force(*day)))
-            .collect();
         for name in [FactName::Setting, FactName::Plan, FactName::Diagnosis] {
             if matches!(facts.get(name), Fact::Known(_)) {
                 continue;
             }
             let mut values: Vec<&[Coding]> = Vec::new();
-            for value in versions.iter().filter_map(|policy| policy.domains.get(&name)).flatten() {
+            let in_force = versions.iter().filter(|policy| days.iter().any(|day| policy.in_force(*day)));
+            for value in in_force.filter_map(|policy| policy.domains.get(&name)).flatten() {
                 if !values.contains(&value.as_slice()) {
                     values.push(value);
                 }
@@ -82,14 +93,15 @@ impl<'p> Worlds<'p> {
                 open.push(Open::Fact(name, values));
             }
         }
-        open.push(Open::Policy(families));
-        open.push(Open::Day(days));
+        open.push(Open::Meaning(meanings(hits)));
+        open.push(Open::Day(days.clone()));
         let count = open.iter().try_fold(1_usize, |count, open| count.checked_mul(open.ways()))?;
         if count > MOST_WORLDS {
             return None;
         }
-        let worlds: Vec<World<'_>> = (0..count).map(|index| world(index, &open, facts, set)).collect();
-        Some(Self { first: *worlds.first()?, open, worlds })
+        let worlds = (0..count).map(|index| world(index, &open, facts, &versions, set));
+        let worlds: Vec<World<'_>> = worlds.collect();
+        Some(Self { first: *worlds.first()?, days, open, worlds })
     }
 
     /// The worlds.
@@ -124,26 +136,25 @@ impl<'p> Worlds<'p> {
     }
 }
 
-/// The policies that may speak: by their numbers, none where no policy does.
-fn families<'p>(hits: &'p Hits, facts: &Facts, set: &'p PolicySet) -> Vec<Option<&'p str>> {
-    if hits.exact.is_empty() {
-        return hits.wider.iter().map(|number| Some(&**number)).chain(std::iter::once(None)).collect();
+/// The policy versions that the code may mean.
+fn versions<'p>(hits: &Hits, set: &'p PolicySet) -> Vec<&'p Policy> {
+    let places = if hits.exact.is_empty() { &hits.wider } else { &hits.exact };
+    places.iter().filter_map(|(number, place)| set.policies.get(number)?.get(*place)).collect()
+}
+
+fn meanings(hits: &Hits) -> Vec<Meaning<'_>> {
+    if !hits.exact.is_empty() || hits.wider.is_empty() {
+        return vec![Meaning::Exactly];
     }
-    // `policy::check` lets scopes meet only where an order of precedence is written.
-    let precedence = |number: &str| {
-        let versions = set.policies.get(number).map(Vec::as_slice).unwrap_or_default();
-        let in_force = versions.iter().filter(|policy| policy.in_force(facts.days.first));
-        in_force.map(|policy| policy.precedence.unwrap_or(u32::MAX)).min().map_or((1, u32::MAX), |rank| (0, rank))
-    };
-    let first = hits.exact.iter().min_by_key(|number| (precedence(number), (*number).clone()));
-    first.map(|number| Some(&**number)).into_iter().collect()
+    let mut numbers: Vec<&str> = hits.wider.iter().map(|(number, _)| &**number).collect();
+    numbers.dedup();
+    numbers.into_iter().map(Meaning::Narrower).chain([Meaning::Nothing]).collect()
 }
 
 /// The days that could make a difference: the first, and each later one on which something begins or has just ended.
-fn turning_days(facts: &Facts, families: &[Option<&str>], set: &PolicySet) -> Vec<Date> {
+fn turning_days(facts: &Facts, versions: &[&Policy]) -> Vec<Date> {
     let mut days = vec![facts.days.first];
-    let versions = families.iter().flatten().filter_map(|number| set.policies.get(*number)).flatten();
-    let periods = versions.map(|policy| policy.effective).chain([(facts.coverage.start, facts.coverage.end)]);
+    let periods = versions.iter().map(|policy| policy.effective).chain([(facts.coverage.start, facts.coverage.end)]);
     for (start, end) in periods {
         days.extend(start);
         days.extend(end.and_then(|end| end.tomorrow().ok()));
@@ -154,24 +165,37 @@ fn turning_days(facts: &Facts, families: &[Option<&str>], set: &PolicySet) -> Ve
     days
 }
 
-fn world<'p>(mut index: usize, open: &[Open<'p>], facts: &Facts, set: &'p PolicySet) -> World<'p> {
-    let (mut day, mut family, mut assumed) = (facts.days.first, None, Vec::new());
+fn world<'p>(
+    mut index: usize,
+    open: &[Open<'p>],
+    facts: &Facts,
+    versions: &[&'p Policy],
+    set: &'p PolicySet,
+) -> World<'p> {
+    let (mut day, mut meaning, mut assumed) = ((0, facts.days.first), (0, Meaning::Exactly), Vec::new());
     for open in open.iter().rev() {
         let way = index % open.ways().max(1);
         index /= open.ways().max(1);
         match open {
-            Open::Day(days) => day = days.get(way).copied().unwrap_or(day),
-            Open::Policy(policies) => family = policies.get(way).copied().flatten(),
+            Open::Day(days) => day = (way, days.get(way).copied().unwrap_or(day.1)),
+            Open::Meaning(meanings) => meaning = (way, meanings.get(way).copied().unwrap_or(meaning.1)),
             Open::Fact(name, values) => assumed.push((*name, values.get(way).copied().unwrap_or_default())),
         }
     }
     let rule = &set.default_rule;
-    if !facts.coverage.on(day) {
-        return World { policy: None, case: &rule.coverage_not_active };
+    let of = |policy, case| World { policy, case, day: day.0, meaning: meaning.0 };
+    if !facts.coverage.on(day.1) {
+        return of(None, &rule.coverage_not_active);
     }
-    let versions = family.and_then(|number| set.policies.get(number)).map(Vec::as_slice).unwrap_or_default();
-    let Some(policy) = versions.iter().find(|policy| policy.in_force(day)) else {
-        return World { policy: None, case: &rule.no_policy };
+    let speaking = versions.iter().filter(|policy| match meaning.1 {
+        Meaning::Exactly => policy.in_force(day.1),
+        Meaning::Narrower(number) => *policy.number == *number && policy.in_force(day.1),
+        Meaning::Nothing => false,
+    });
+    // `policy::check` lets scopes meet only where an order of precedence is written.
+    let first = speaking.min_by_key(|policy| (policy.precedence.unwrap_or(u32::MAX), &policy.number));
+    let Some(policy) = first else {
+        return of(None, &rule.no_policy);
     };
     let value = |name: FactName| match facts.get(name) {
         Fact::Known(codes) => codes.as_slice(),
@@ -182,7 +206,7 @@ fn world<'p>(mut index: usize, open: &[Open<'p>], facts: &Facts, set: &'p Policy
     let holding = policy.cases.iter().filter(|case| condition::all_known(&case.action.conditions, value));
     // A loaded set has exactly one. Should that ever fail: the more restrictive of several (P04), technical for none.
     match holding.max_by_key(|case| (case.outcome.covered, case.outcome.pa_needed)) {
-        Some(case) => World { policy: Some(policy), case },
-        None => World { policy: None, case: &rule.technical },
+        Some(case) => of(Some(policy), case),
+        None => of(None, &rule.technical),
     }
 }

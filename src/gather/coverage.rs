@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fhir::{codings, days, list, names, string};
+use super::fhir::{NoDate, codings, days_of, list, names, string};
 use super::{GatherError, prefetch};
 use crate::config::PayerCheck;
 use crate::decide::facts::{Fact, InForce};
@@ -53,11 +53,15 @@ pub(super) fn coverage(
     }
     payer(invocation, &value, set, payer_check)?;
     let period = value.get("period");
-    let day = |name| period.and_then(|period| string(period, name)).and_then(days);
+    let day = |name| match period {
+        Some(period) => days_of(period, name, "Coverage.period.").map_err(|none| none.refused(invocation)),
+        None => Ok(None),
+    };
+    let (start, end) = (day("start")?.map(|days| days.first), day("end")?.map(|days| days.last));
     let active = string(&value, "status") == Some("active");
     Ok(Coverage {
         reference: format!("Coverage/{}", resource.id),
-        in_force: InForce { active, start: day("start").map(|days| days.first), end: day("end").map(|days| days.last) },
+        in_force: InForce { active, start, end },
         plan: plan(&value, set),
     })
 }
@@ -70,6 +74,13 @@ pub(super) fn checked(
     invocation: &Invocation<'_>,
 ) -> Result<(), GatherError> {
     schema.check(value, kind).map_err(|misfit| GatherError::Resource(misfit, invocation.version))
+}
+
+impl NoDate {
+    /// FHIR R4 wants dates that exist.
+    pub(super) fn refused(self, invocation: &Invocation<'_>) -> GatherError {
+        GatherError::Resource(Misfit { issue: Issue::Value, expression: self.0 }, invocation.version)
+    }
 }
 
 /// Whether a payer of the Coverage is ours, as far as it says who it is.

@@ -1,5 +1,6 @@
 //! Reading FHIR values: references, codes and dates, as far as a decision looks at them.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
 
@@ -40,11 +41,25 @@ pub(super) fn names(reference: Option<&Value>, kind: &str, id: &str) -> bool {
     reference.and_then(|reference| string(reference, "reference")).and_then(target) == Some((kind, id))
 }
 
-/// The days of a FHIR date or dateTime, as written: `2026` is the whole year. The time of day is not looked at: the day is
-/// the one the author wrote, wherever the service will be done.
+/// A date that is not one, by its place in the resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NoDate(pub(super) String);
+
+/// The days of a date or dateTime member, if there is one.
+pub(super) fn days_of(value: &Value, name: &str, place: &str) -> Result<Option<Days>, NoDate> {
+    let Some(text) = string(value, name) else { return Ok(None) };
+    days(text).map(Some).ok_or_else(|| NoDate(format!("{place}{name}")))
+}
+
+/// The days of a FHIR date or dateTime, as written: `2026` is the whole year. The time of day is not looked at beyond
+/// whether it is one: the day is the one the author wrote, wherever the service will be done.
 pub(super) fn days(text: &str) -> Option<Days> {
-    let day = text.split_once('T').map_or(text, |(day, _)| day);
-    let mut parts = day.split('-');
+    if text.contains('T') {
+        let day = text.parse::<Timestamp>().is_ok().then(|| text.split_once('T'))??.0;
+        let day = day.parse().ok()?;
+        return Some(Days { first: day, last: day });
+    }
+    let mut parts = text.split('-');
     let year: i16 = parts.next()?.parse().ok()?;
     let (Some(month), date) = (parts.next(), parts.next()) else {
         return Some(Days { first: Date::new(year, 1, 1).ok()?, last: Date::new(year, 12, 31).ok()? });
@@ -76,6 +91,8 @@ mod tests {
         assert_eq!(span("2026"), "2026-01-01 2026-12-31");
         assert_eq!(span("2024-02"), "2024-02-01 2024-02-29");
         assert_eq!(span("2026-11-22T23:30:00-08:00"), "2026-11-22 2026-11-22");
-        assert_eq!(span("2026-02-29"), "");
+        for none in ["2026-02-29", "2026-13", "2026-11-22T25:00:00Z", "2026-02-30T10:00:00Z", ""] {
+            assert_eq!(span(none), "", "{none}");
+        }
     }
 }

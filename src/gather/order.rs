@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use super::coverage::{Coverage, checked};
-use super::fhir::{codings, days, known, list, names, string};
+use super::fhir::{NoDate, codings, days, days_of, known, list, names, string};
 use super::{GatherError, prefetch};
 use crate::decide::facts::{Days, Fact, Facts, Why};
 use crate::policy::model::{Coding, PolicySet};
@@ -35,11 +35,13 @@ pub(super) fn facts(
     let options = concepts.iter().flat_map(|concept| list(concept, "extension"));
     let options = options.filter(|extension| string(extension, "url") == Some(BILLING_OPTIONS));
     let options = options.filter_map(|extension| extension.get("valueCodeableConcept"));
+    let service_days =
+        service_days(value, &format!("{}.", order.expression)).map_err(|none| none.refused(invocation))?;
     let ended = string(value, "status").is_some_and(|status| ENDED.contains(&status));
     Ok(Facts {
         codes: concepts.iter().flat_map(|concept| codings(concept, set)).collect(),
         billing_options: options.flat_map(|concept| codings(concept, set)).collect(),
-        days: service_days(value).unwrap_or(Days { first: today, last: today }),
+        days: service_days.unwrap_or(Days { first: today, last: today }),
         to_be_performed: !ended && value.get("doNotPerform") != Some(&Value::Bool(true)),
         coverage: coverage.in_force,
         setting: setting(invocation, value, set)?,
@@ -75,24 +77,31 @@ fn concepts(invocation: &Invocation<'_>, order: &Value) -> Vec<Value> {
 }
 
 /// When the service will be done.
-fn service_days(order: &Value) -> Option<Days> {
-    let at = |value: &Value, name: &str| string(value, name).and_then(days);
-    let period = |period: &Value| {
-        let first = at(period, "start");
-        let last = at(period, "end");
-        let days = first.or(last)?;
-        Some(Days { first: days.first, last: last.unwrap_or(days).last.max(days.first) })
-    };
-    let timing = |timing: &Value| {
-        let events = list(timing, "event").iter().filter_map(|event| event.as_str().and_then(days));
-        let bounds = timing.get("repeat").and_then(|repeat| repeat.get("boundsPeriod")).and_then(period);
-        let spans = events.chain(bounds);
-        spans.reduce(|a, b| Days { first: a.first.min(b.first), last: a.last.max(b.last) })
-    };
-    at(order, "occurrenceDateTime")
-        .or_else(|| order.get("occurrencePeriod").and_then(period))
-        .or_else(|| order.get("occurrenceTiming").and_then(timing))
-        .or_else(|| at(order, "start"))
+fn service_days(order: &Value, place: &str) -> Result<Option<Days>, NoDate> {
+    if let Some(days) = days_of(order, "occurrenceDateTime", place)? {
+        return Ok(Some(days));
+    }
+    if let Some(period) = order.get("occurrencePeriod") {
+        return period_days(period, &format!("{place}occurrencePeriod."));
+    }
+    if let Some(timing) = order.get("occurrenceTiming") {
+        let place = format!("{place}occurrenceTiming.");
+        let mut spans = Vec::new();
+        for event in list(timing, "event").iter().filter_map(Value::as_str) {
+            spans.push(days(event).ok_or_else(|| NoDate(format!("{place}event")))?);
+        }
+        if let Some(bounds) = timing.get("repeat").and_then(|repeat| repeat.get("boundsPeriod")) {
+            spans.extend(period_days(bounds, &format!("{place}repeat.boundsPeriod."))?);
+        }
+        return Ok(spans.into_iter().reduce(|a, b| Days { first: a.first.min(b.first), last: a.last.max(b.last) }));
+    }
+    days_of(order, "start", place)
+}
+
+fn period_days(period: &Value, place: &str) -> Result<Option<Days>, NoDate> {
+    let (first, last) = (days_of(period, "start", place)?, days_of(period, "end", place)?);
+    let span = |days: Days| Days { first: days.first, last: last.unwrap_or(days).last.max(days.first) };
+    Ok(first.or(last).map(span))
 }
 
 /// Where the ordered service will be done: the order's own word first, then an inpatient encounter.

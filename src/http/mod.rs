@@ -80,8 +80,9 @@ pub fn run(listener: TcpListener, app: App, look: Duration, fatal: impl Fn() -> 
             tokio::select! {
                 ended = &mut server => return ended.map(|()| false),
                 () = tokio::time::sleep(look) => if fatal() {
-                    handle.stop(false).await;
-                    return Ok(true);
+                    // The server has to be driven while it is told to stop.
+                    let (ended, ()) = futures_util::future::join(&mut server, handle.stop(false)).await;
+                    return ended.map(|()| true);
                 },
             }
         }

@@ -83,7 +83,7 @@ impl Problem {
                 row(503, "lock-error", "The answer could not be recorded. Please try again.")
             }
             Self::Ledger(LedgerError::Busy) => row(503, "throttled", "Too much is being recorded. Please try again."),
-            Self::Ledger(_) => row(503, "transient", "The answer could not be recorded. Please try again."),
+            Self::Ledger(_) => row(503, "no-store", "The answer could not be recorded. Please try again."),
             Self::NotFound => row(404, "not-found", "There is nothing here."),
             Self::Method(_) => row(405, "not-supported", "This method is not supported here."),
             Self::MediaType => row(415, "not-supported", "The body must be application/json."),
@@ -110,11 +110,11 @@ impl Problem {
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
             Self::Busy => _ = response.insert_header((RETRY_AFTER, "1")),
             Self::Ledger(_) => _ = response.insert_header((RETRY_AFTER, "2")),
-            // The rest of the body is not read, so the connection cannot be used again.
-            Self::TooLong | Self::TooSlow | Self::BrokenBody | Self::MediaType | Self::Encoded => {
-                _ = response.force_close()
-            }
             _ => {}
+        }
+        // Where the body was not read to its end, the connection cannot be used again.
+        if !matches!(self, Self::Refused(_) | Self::Ledger(_) | Self::Panicked) {
+            response.force_close();
         }
         response.body(outcome(&row, request_id))
     }

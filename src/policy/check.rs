@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::load::{Draft, Problem};
-use super::model::{Action, Case, Coding, DetailValue, FactName, Policy, PolicySet};
+use super::model::{Action, Case, Coding, Covered, DetailValue, FactName, PaNeeded, Policy, PolicySet};
 use super::template::{Slot, Template};
 use crate::decide::condition;
 
@@ -51,6 +51,7 @@ pub fn prove(draft: Draft, today: Date) -> Result<(PolicySet, Proof), Vec<Proble
         cards(policy, &set, &mut problems);
     }
     overlaps(&set, &mut problems);
+    silence(&set, &mut problems);
     for file in &draft.cases {
         proof.cases += cases::run(file, &set, today, &mut problems);
     }
@@ -199,6 +200,28 @@ pub const THE_SERVICE: &str = "the ordered service";
 
 /// Fills `{{plan}}` where the product line is not known.
 pub const THE_PLAN: &str = "the member's plan";
+
+/// Where no policy speaks, nothing is promised by silence (FAULTS H18).
+fn silence(set: &PolicySet, problems: &mut Vec<Problem>) {
+    let rule = &set.default_rule;
+    let all = [
+        &rule.no_policy,
+        &rule.code_not_specific,
+        &rule.not_to_be_performed,
+        &rule.coverage_not_active,
+        &rule.technical,
+    ];
+    for case in all {
+        if case.outcome.covered == Covered::Covered || case.outcome.pa_needed == Some(PaNeeded::NoAuth) {
+            let (file, element) = ("the default rule".to_owned(), case.action.id.to_string());
+            problems.push(Problem {
+                file,
+                element,
+                what: "promises coverage or no authorization by silence".to_owned(),
+            });
+        }
+    }
+}
 
 /// Versions of one policy may not overlap; two policies may share a code on one day only if one is written to come first.
 fn overlaps(set: &PolicySet, problems: &mut Vec<Problem>) {

@@ -13,9 +13,10 @@ use std::path::Path;
 use fhir_resources::{File, Resource};
 use sha2::{Digest, Sha256};
 
-use super::model::{Hits, PolicySet, Written};
+use super::model::{Coding, Hits, Policy, PolicySet, Written};
 use crate::config::Limits;
 use crate::request::json::{Json, JsonError, JsonFault};
+use terms::text;
 
 /// Where our own canonical URLs begin.
 pub(crate) const BASE: &str = "https://covenant.example/fhir/";
@@ -140,6 +141,7 @@ pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
 type Resources = [(String, Resource)];
 
 fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option<PolicySet> {
+    once_each(resources, problems);
     let mut terms = terms::Terms::read(resources, problems);
     let plans = payer::plans(resources, &mut terms, problems);
     let payer = payer::payer(resources, problems);
@@ -151,6 +153,9 @@ fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option
         let Resource::PlanDefinition(definition) = resource else { continue };
         problems.file.clone_from(file);
         if reader.number(definition).as_deref() == Some("default") {
+            if default_rule.is_some() {
+                problems.add("identifier", "is that of a second default rule");
+            }
             default_rule = reader.default_rule(definition, problems);
         } else if let Some(policy) = reader.policy(definition, problems) {
             policies.entry(policy.number.clone()).or_default().push(policy);
@@ -159,22 +164,8 @@ fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option
     problems.file = "payer".to_owned();
     let default_rule = problems.need(default_rule, "PlanDefinition with the identifier default");
     let payer = problems.need(payer, "Organization");
-    let mut index: HashMap<_, Hits> = HashMap::new();
-    for policy in policies.values().flatten() {
-        for code in &policy.codes {
-            let hits = index.entry(code.clone()).or_default();
-            if !hits.exact.contains(&policy.number) {
-                hits.exact.push(policy.number.clone());
-            }
-            for wide in terms.wider.iter().filter(|(_, narrow)| narrow == code).map(|(wide, _)| wide) {
-                let hits = index.entry(wide.clone()).or_default();
-                if !hits.wider.contains(&policy.number) {
-                    hits.wider.push(policy.number.clone());
-                }
-            }
-        }
-    }
     let (default_rule, payer) = (default_rule?, payer?);
+    let index = index(&policies, &terms);
     let terms::Terms { systems, names: system_names, order_setting, encounter_setting, override_reasons, .. } = terms;
     let some = (!override_reasons.is_empty()).then_some(&override_reasons);
     let override_reasons = some.map(Written::new).transpose().ok()?;
@@ -192,4 +183,44 @@ fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option
         override_reasons,
     };
     Some(set)
+}
+
+/// From each code to the policy versions it may mean.
+fn index(policies: &BTreeMap<Box<str>, Vec<Policy>>, terms: &terms::Terms) -> HashMap<Coding, Hits> {
+    let mut index: HashMap<Coding, Hits> = HashMap::new();
+    let versions = policies.values().flat_map(|versions| versions.iter().enumerate());
+    for (place, policy) in versions {
+        let this = (policy.number.clone(), place);
+        for code in &policy.codes {
+            index.entry(code.clone()).or_default().exact.push(this.clone());
+            for (wide, _) in terms.wider.iter().filter(|(_, narrow)| narrow == code) {
+                let hits = index.entry(wide.clone()).or_default();
+                if !hits.wider.contains(&this) {
+                    hits.wider.push(this.clone());
+                }
+            }
+        }
+    }
+    index
+}
+
+/// Files that say the same thing twice would be read in some order, and the last would win.
+fn once_each(resources: &Resources, problems: &mut Problems) {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for (file, resource) in resources {
+        let (url, version) = match resource {
+            Resource::CodeSystem(it) => (text!(it.url), None),
+            Resource::ConceptMap(it) => (text!(it.url), None),
+            Resource::Library(it) => (text!(it.url), None),
+            Resource::PlanDefinition(it) => (text!(it.url), text!(it.version)),
+            Resource::ValueSet(it) => (text!(it.url), None),
+            _ => (None, None),
+        };
+        let Some(url) = url else { continue };
+        let name = format!("{url}|{}", version.unwrap_or_default());
+        if let Some(other) = seen.insert(name, file) {
+            problems.file.clone_from(file);
+            problems.add("url", format!("is that of {other} too"));
+        }
+    }
 }

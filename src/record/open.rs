@@ -72,6 +72,17 @@ pub(super) fn reader(path: &Path, lock_wait: Duration) -> Result<Connection, Led
     Ok(connection)
 }
 
+/// A connection to look at a ledger that is there, whatever state its entries are in.
+pub(super) fn archive(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
+    let connection = connect(path, lock_wait)?;
+    if is_fresh(&connection)? {
+        return Err(LedgerError::Foreign);
+    }
+    settle(&connection)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    Ok(connection)
+}
+
 /// Keeps a connection from checkpointing when it closes: after a failed fsync that would be trying it again.
 pub(super) fn leave_wal(connection: &Connection) {
     if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {

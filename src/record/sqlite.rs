@@ -60,6 +60,13 @@ impl SqliteLedger {
         Ok(Self { jobs: Some(jobs), writer: Some(writer), reader })
     }
 
+    /// Opens a ledger that is there to look at it: nothing can be appended, and nothing is checked that is not looked at,
+    /// so that a damaged one can be walked. Blocks.
+    pub fn archive(path: &Path) -> Result<Self, LedgerError> {
+        let reader = Mutex::new(open::archive(path, Bounds::default().lock_wait)?);
+        Ok(Self { jobs: None, writer: None, reader })
+    }
+
     pub(super) fn send(&self, job: Job) -> Result<(), LedgerError> {
         let jobs = self.jobs.as_ref().ok_or(LedgerError::Poisoned)?;
         jobs.try_send(job).map_err(|error| match error {
@@ -117,7 +124,7 @@ impl Drop for SqliteLedger {
         // Closing the queue is what ends the writer, once it has emptied it.
         self.jobs = None;
         let ended = self.writer.take().map(JoinHandle::join);
-        if !matches!(ended, Some(Ok(Ok(())))) {
+        if ended.is_some_and(|ended| !matches!(ended, Ok(Ok(())))) {
             open::leave_wal(&self.reader());
         }
     }

@@ -16,10 +16,16 @@ pub(super) fn splice(order: View<'_>, ours: impl Fn(View<'_>) -> bool, new: &str
     let after = text.get(start + existing.raw().len()..).unwrap_or_default();
     let mut spliced = String::with_capacity(text.len() + new.len() + 2);
     spliced.push_str(before);
-    spliced.push('[');
-    for item in existing.items().filter(|item| !ours(*item)) {
-        spliced.push_str(item.raw());
+    if existing.items().next().is_some() && !existing.items().any(&ours) {
+        // Nothing is taken out, so the list keeps its white space too.
+        spliced.push_str(existing.raw().strip_suffix(']').unwrap_or_default());
         spliced.push(',');
+    } else {
+        spliced.push('[');
+        for item in existing.items().filter(|item| !ours(*item)) {
+            spliced.push_str(item.raw());
+            spliced.push(',');
+        }
     }
     spliced.push_str(new);
     spliced.push(']');

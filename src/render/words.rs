@@ -145,7 +145,7 @@ mod tests {
     fn r01_names_are_shown_as_text() {
         let wrong = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) `code` | # * https://evil.example";
         let shown = markdown(wrong);
-        assert!(!shown.contains('<') && !shown.contains("x](") && !shown.contains("://"), "{shown}");
+        assert!(!shown.contains('<') && !shown.contains("x](") && !shown.contains("https:"), "{shown}");
         assert!(shown.contains("\\[x\\]") && shown.contains("\\`code\\`") && shown.contains("\\|"), "{shown}");
         assert_eq!(markdown("1. a"), "1\\. a");
         assert_eq!(markdown("- a: 1.5 - b www.x.y"), "\\- a: 1.5 - b www\\.x.y");

@@ -137,9 +137,10 @@ fn misfit(error: &ValidationError<'_>, root: &str) -> Misfit {
     for part in error.instance_path().to_string().split('/').filter(|part| !part.is_empty()) {
         step(&mut expression, part);
     }
-    let dependent = error.schema_path().to_string().contains("/dependentRequired/");
+    let dependent = error.schema_path().to_string().contains("dependentRequired");
     let bundle = expression.starts_with("context.draftOrders");
     let issue = match error.kind() {
+        _ if error.instance().is_null() => Issue::Required,
         // A member that another one needs: jsonschema calls it required too.
         ValidationErrorKind::Required { .. } if dependent => Issue::Invariant,
         ValidationErrorKind::Required { property } => {
@@ -147,7 +148,6 @@ fn misfit(error: &ValidationError<'_>, root: &str) -> Misfit {
             Issue::Required
         }
         ValidationErrorKind::MinItems { .. } => Issue::Required,
-        ValidationErrorKind::Type { .. } if error.instance().is_null() => Issue::Required,
         ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. } if bundle => Issue::Structure,
         _ => Issue::Value,
     };

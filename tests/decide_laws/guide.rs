@@ -1,8 +1,8 @@
 //! The guide's invariants crd-ci-q1 to q9, read off the JSON that is sent, and the writing of that JSON.
 //!
 //! Written from the guide's sentences and expressions and not from the server: where a sentence and its expression
-//! disagree, an answer has to satisfy what the HL7 validator makes of the expression (no result counts as a failure), and
-//! the sentence too where both can be satisfied.
+//! disagree, an answer has to satisfy what the HL7 validator makes of the expression (no result counts as a failure),
+//! and the sentence too where both can be satisfied.
 
 use covenant::decide::decide;
 use covenant::decide::facts::{Fact, Facts};

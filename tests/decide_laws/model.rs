@@ -3,7 +3,9 @@
 //! From here they are written as FHIR files ([`super::files`]) and, apart from that, decided a second time
 //! ([`super::naive`]).
 
-/// Codes that policies may speak of; the first half of them are surgical, which nobody needs to know.
+use crate::golden::laws_support::Draw;
+
+/// Codes that policies may speak of.
 pub const NARROW: [&str; 4] = ["90001", "90002", "90003", "90004"];
 /// Codes that policies never name: one that may be wider and is billed, one that may be wider, one that is neither.
 pub const UNLISTED: usize = 4;
@@ -80,35 +82,13 @@ pub struct Given {
     pub diagnosis: Known<usize>,
 }
 
-/// Choices made one after the other from a list; when it ends, each is the first. So a shorter list is a simpler case.
-pub struct Draw<'c>(std::slice::Iter<'c, u16>);
-
-impl<'c> Draw<'c> {
-    pub fn new(choices: &'c [u16]) -> Self {
-        Self(choices.iter())
-    }
-
-    pub fn below(&mut self, count: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or_default()) % count
-    }
-
-    pub fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == count - 1
-    }
-
-    fn some_of(&mut self, count: usize) -> Vec<usize> {
-        let chosen = self.below((1 << count) - 1) + 1;
-        (0..count).filter(|bit| chosen & (1 << bit) != 0).collect()
-    }
-}
-
 impl Model {
     /// A set whose cases are exactly one for all facts. Without negation that leaves diagnoses out of its cases.
     pub fn proved(draw: &mut Draw<'_>) -> Self {
         Self::of(draw, exactly_one)
     }
 
-    /// A set whose cases may overlap or leave gaps, which no check would let pass and the rules still have an answer to.
+    /// A set whose cases may overlap or leave gaps: no check would let it pass, and it still has to be decided from.
     pub fn rough(draw: &mut Draw<'_>) -> Self {
         Self::of(draw, |draw| {
             let case = |draw: &mut Draw<'_>| Case {

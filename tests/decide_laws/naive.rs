@@ -1,4 +1,4 @@
-//! Decides a second time, slowly and from the model alone: it tries everything that what is missing could turn out to be.
+//! Decides a second time, slowly and from the model alone: it tries whatever the missing facts could turn out to be.
 //!
 //! It shares no line with `decide`, so that a slip of thought would have to be made twice.
 
@@ -24,6 +24,7 @@ const NOBODY: usize = usize::MAX;
 const CONDITIONAL: usize = 1;
 const NOT_COVERED: usize = 3;
 const PA_CONDITIONAL: usize = 3;
+const PA_INDETERMINATE: usize = 4;
 
 pub fn decide(model: &Model, given: &Given) -> Decided {
     let mut worlds: Vec<(Place, Outcome)> = Vec::new();
@@ -45,18 +46,23 @@ pub fn decide(model: &Model, given: &Given) -> Decided {
     let (one_covered, covered_by) = agreed(&covered);
     let (one_pa_needed, pa_needed_by) = agreed(&pa_needed);
     let (_, documents_by) = agreed(&documents);
-    let open: BTreeSet<usize> = covered_by.into_iter().chain(pa_needed_by).chain(documents_by).collect();
-    let could_not_be_had = [(1, given.setting), (2, given.plan), (3, given.diagnosis)];
-    if could_not_be_had.iter().any(|(fact, known)| open.contains(fact) && *known == Known::Unavailable) {
+    let lost = [(1, given.setting), (2, given.plan), (3, given.diagnosis)];
+    let lost =
+        |by: &BTreeSet<usize>| lost.iter().any(|(fact, known)| by.contains(fact) && *known == Known::Unavailable);
+    if lost(&covered_by) {
         return Decided { covered: "indeterminate", pa_needed: None, info: BTreeSet::new(), said_conditional: false };
     }
+    // What could not be had is not asked for; it leaves what rests on it indeterminate.
+    let pa_needed = if lost(&pa_needed_by) { PA_INDETERMINATE } else { one_pa_needed.unwrap_or(PA_CONDITIONAL) };
+    let open: Vec<usize> =
+        [&covered_by, &pa_needed_by, &documents_by].into_iter().filter(|by| !lost(by)).flatten().copied().collect();
     let said_conditional = worlds.iter().any(|(_, it)| {
         // The fourth of the documents is `conditional` too.
         it.covered == CONDITIONAL || it.pa_needed == PA_CONDITIONAL || it.doc_needed.contains(&3)
     });
     Decided {
         covered: COVERED[one_covered.unwrap_or(CONDITIONAL)],
-        pa_needed: PA_NEEDED[one_pa_needed.unwrap_or(PA_CONDITIONAL)],
+        pa_needed: PA_NEEDED[pa_needed],
         info: open.into_iter().map(|fact| ["timeframe", "location", "OTH", "OTH", "detail-code"][fact]).collect(),
         said_conditional,
     }

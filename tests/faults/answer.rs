@@ -13,7 +13,8 @@ fn called(name: &str) -> Request {
 #[test]
 fn p06_a_service_date_that_may_be_before_the_policy_is_asked_for() {
     let app = TestApp::start();
-    let on = |date: &str| app.sign(order("47383").ordering("occurrenceDateTime", date)).decided();
+    let long_covered = || order("47383").covered("period", json!({"start": "2015-01-01"}));
+    let on = |date: &str| app.sign(long_covered().ordering("occurrenceDateTime", date)).decided();
     let unsure = on("2020");
     assert_eq!(unsure.says("covered"), ["conditional"]);
     assert!(unsure.says("info-needed").contains(&"timeframe".to_owned()), "{:?}", unsure.says("info-needed"));
@@ -24,22 +25,35 @@ fn p06_a_service_date_that_may_be_before_the_policy_is_asked_for() {
         assert_eq!(on(after).says("covered"), ["not-covered"], "{after}");
     }
     let period = json!({"start": "2020-10-31", "end": "2020-11-01"});
-    let across = app.sign(order("47383").ordering("occurrencePeriod", period)).decided();
+    let across = app.sign(long_covered().ordering("occurrencePeriod", period)).decided();
     assert_eq!(across.says("covered"), ["conditional"]);
     assert_eq!(across.says("info-needed"), ["timeframe"]);
 }
 
-#[test]
-fn p06_a_date_that_does_not_exist_is_refused_or_asked_for_and_never_guessed() {
-    let app = TestApp::start();
-    for date in ["2026-02-29", "2026-13", "2026-00-10", "0000"] {
-        let reply = app.sign(order("47383").ordering("occurrenceDateTime", date));
-        if reply.status == 200 {
-            assert_eq!(reply.decided().says("covered"), ["conditional"], "{date}");
-        } else {
-            reply.refused(400, "value").at("context.draftOrders.entry[0].resource.occurrenceDateTime");
-        }
+/// A date that does not exist makes an answer conditional, or no answer at all.
+fn is_not_guessed(app: &TestApp, request: Request, place: &str) {
+    let reply = app.sign(&request);
+    if reply.status == 200 {
+        assert_eq!(reply.decided().says("covered"), ["conditional"], "{place} of {}", request.text());
+    } else {
+        reply.refused(400, "value").at(place);
     }
+}
+
+#[test]
+fn p06_a_service_date_that_does_not_exist_is_never_taken_for_another() {
+    let app = TestApp::start();
+    for date in ["2026-02-29", "2026-04-31", "2026-13", "2026-00-10", "2026-11-22T25:00:00Z"] {
+        let place = "context.draftOrders.entry[0].resource.occurrenceDateTime";
+        is_not_guessed(&app, order("47383").ordering("occurrenceDateTime", date), place);
+    }
+}
+
+#[test]
+fn p06_an_end_of_coverage_that_does_not_exist_is_not_taken_for_no_end() {
+    let app = TestApp::start();
+    let ended = json!({"start": "2020-01-01", "end": "2025-02-29"});
+    is_not_guessed(&app, order("47383").covered("period", ended), "Coverage.period.end");
 }
 
 #[test]
@@ -71,8 +85,9 @@ fn r01_markup_in_a_name_is_shown_as_text() {
     ] {
         let answered = app.sign(called(name)).decided();
         let texts = answered.card_texts();
-        assert!(texts.iter().any(|text| text.contains(&format!("{shown} (CPT 47383)"))), "{name} in {texts:?}");
-        assert!(texts.iter().all(|text| !text.contains(name)), "{name} in {texts:?}");
+        let shown = format!("{shown} (CPT 47383)");
+        assert!(texts.iter().any(|text| text.contains(&shown)), "{name} in {texts:?}");
+        assert!(texts.iter().all(|text| !text.replace(&shown, "").contains(name)), "{name} in {texts:?}");
         let links = answered.links();
         assert!(!links.is_empty());
         assert!(links.iter().all(|link| link.starts_with("https://") && !link.contains(CANARY)), "{links:?}");
@@ -124,10 +139,10 @@ fn r03_a_summary_that_grows_too_long_is_cut_at_139_characters() {
 #[test]
 fn r03_a_name_that_is_too_long_is_cut_on_a_whole_character() {
     let app = TestApp::start();
-    let answered = app.sign(called(&"👩‍👩‍👧".repeat(10_000))).decided();
-    let shown = format!("{}… (CPT 47383)", "👩‍👩‍👧".repeat(119));
+    let answered = app.sign(called(&"o\u{308}".repeat(10_000))).decided();
+    let shown = format!("{}… (CPT 47383)", "o\u{308}".repeat(119));
     let texts = answered.card_texts();
-    assert!(texts.iter().any(|text| text.starts_with(&shown) || text.contains(&format!("\n{shown}"))), "{texts:?}");
+    assert!(texts.iter().any(|text| text.starts_with(&shown)), "{texts:?}");
 }
 
 #[test]

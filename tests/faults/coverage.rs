@@ -120,7 +120,7 @@ fn a_resource_that_breaks_fhir_is_422_to_crd_2_0_and_400_to_later_versions() {
     let broken = [
         (order("47383").ordering("status", CANARY), "value", format!("{entry}.status")),
         (order("47383").not_ordering("intent"), "required", format!("{entry}.intent")),
-        (order("47383").ordering("code", "47383"), "value", format!("{entry}.code")),
+        (order("47383").ordering("code", "47383"), "structure", format!("{entry}.code")),
         (order("47383").without(&format!("{ORDER}/resourceType")), "required", format!("{entry}.resourceType")),
         (order("47383").covered("status", CANARY), "value", "Coverage.status".to_owned()),
         (order("47383").with("/prefetch/patient/birthDate", "canary"), "value", "Patient.birthDate".to_owned()),

@@ -134,6 +134,8 @@ fn j07_null_is_refused_where_something_must_be_and_means_none_in_prefetch() {
         let pointer = format!("/{}", place.replace('.', "/"));
         app.sign(null(&pointer)).refused(400, "required").at(place);
     }
+    let token = order("47383").authorized().with("/fhirAuthorization/token_type", Value::Null);
+    app.sign(token).refused(400, "required").at("fhirAuthorization.token_type");
     for member in ["status", "intent", "subject"] {
         let place = format!("context.draftOrders.entry[0].resource.{member}");
         app.sign(null(&format!("{ORDER}/{member}"))).refused(400, "required").at(&place);

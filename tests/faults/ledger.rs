@@ -1,7 +1,7 @@
 //! What happens when something of our own fails (FAULTS P07, L01–L04).
 
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -64,7 +64,9 @@ fn l04_a_ledger_that_has_stopped_for_good_ends_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let stopped = move || ledger.ready() == Err(LedgerError::Poisoned);
-    let server = thread::spawn(move || http::run(listener, app, Duration::from_millis(10), stopped));
-    assert!(server.join().unwrap().unwrap(), "it ended for another reason");
+    let (tell, ended) = mpsc::channel();
+    thread::spawn(move || tell.send(http::run(listener, app, Duration::from_millis(10), stopped).unwrap()));
+    let by_the_ledger = ended.recv_timeout(Duration::from_secs(30)).expect("the server runs on");
+    assert!(by_the_ledger, "it ended for another reason");
     assert!(TcpStream::connect(address).is_err(), "it still listens");
 }

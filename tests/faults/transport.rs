@@ -28,9 +28,11 @@ fn t03_a_length_beside_chunks_is_refused_and_the_connection_closed() {
 }
 
 #[test]
-fn t05_a_connection_that_says_nothing_is_closed() {
+fn t05_a_connection_that_never_says_what_it_wants_is_closed() {
     let app = TestApp::start();
-    assert!(app.connect().is_closed_by_the_server());
+    for beginning in ["", "P", "POST /cds-services/order-sign-crd HTTP/1.1\r\n"] {
+        assert_eq!(app.connect().sends(beginning).last_reply().status, 408);
+    }
 }
 
 #[test]
@@ -38,6 +40,9 @@ fn t06_a_body_that_drips_is_refused_and_the_connection_closed() {
     let app = TestApp::with_settings(|settings| settings.limits.body_seconds = 1);
     let dripping = app.connect().sends_head(&[JSON, "Content-Length: 100000"]).drips_until_answered();
     dripping.last_reply().refused(408, "timeout").nowhere();
+    let nothing = |length: &str| app.connect().sends_head(&[JSON, length]).reply();
+    nothing("Content-Length: 1").refused(408, "timeout");
+    nothing("Transfer-Encoding: chunked").refused(408, "timeout");
     app.sign(order("47383")).decided();
 }
 
@@ -55,7 +60,24 @@ fn t08_a_chunked_body_is_refused_at_the_first_byte_over_2_mib() {
     let lines = [JSON, "Transfer-Encoding: chunked"];
     let call = |body: &[u8]| app.connect().sends_head(&lines).sends(chunk(body));
     call(&as_long_as(2 * MIB)).sends("\r\n0\r\n\r\n").reply().decided();
-    call(&as_long_as(2 * MIB + 1)).last_reply().refused(413, "too-long").nowhere();
+    call(&as_long_as(2 * MIB + 1)).reply().refused(413, "too-long").nowhere();
+}
+
+#[test]
+fn t08_a_connection_is_closed_after_a_refusal_though_its_chunks_never_end() {
+    let app = TestApp::with_settings(|settings| settings.limits.body_seconds = 1);
+    let lines = [JSON, "Transfer-Encoding: chunked"];
+    app.connect().sends_head(&lines).last_reply().refused(408, "timeout");
+    let too_long = app.connect().sends_head(&lines).sends(chunk(&as_long_as(2 * MIB + 1)));
+    too_long.last_reply().refused(413, "too-long");
+    app.connect().sends_head(&lines[1..]).last_reply().refused(415, "not-supported");
+    for line in
+        ["POST /canary", "DELETE /cds-services", "PUT /cds-services/order-sign-crd", "POST /cds-services/canary"]
+    {
+        let head = format!("{line} HTTP/1.1\r\nHost: covenant.example\r\n{}\r\n\r\n", lines.join("\r\n"));
+        let status = app.connect().sends(head).last_reply().status;
+        assert!([404, 405].contains(&status), "{line}: {status}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Reads Rust as far as the layering needs it: the paths that a file names, its functions and its lines, without its tests.
+//! Reads Rust as far as the layering needs it: the paths that a file names and its functions, without its tests.
 
 /// A source file.
 pub struct Source {

@@ -1,5 +1,7 @@
 //! Orders and requests as an EHR might write them: any order of members, any white space, any escapes, any digits.
 
+use crate::golden::laws_support::{COVERAGE_INFORMATION as OURS, Draw};
+
 /// The status of the Coverage as [`request`] writes it, and as nothing else is written.
 pub const ACTIVE: &str = r#""\u0061ctive""#;
 
@@ -15,29 +17,6 @@ const NUMBERS: [&str; 9] = [
     "3.141592653589793238462643383279502884197",
     "9007199254740993123456789012345678901234",
 ];
-const OURS: &str = crate::golden::laws_support::COVERAGE_INFORMATION;
-
-/// Choices made one after the other from a list; when it ends, each is the first. So a shorter list is a simpler order.
-pub struct Draw<'c>(std::slice::Iter<'c, u16>);
-
-impl<'c> Draw<'c> {
-    pub fn new(choices: &'c [u16]) -> Self {
-        Self(choices.iter())
-    }
-
-    fn below(&mut self, count: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or_default()) % count
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == count - 1
-    }
-
-    fn of(&mut self, texts: &[&'static str]) -> &'static str {
-        texts[self.below(texts.len())]
-    }
-}
-
 enum Json {
     /// Written as it stands: a number, a literal or a string with its quotes.
     As(String),
@@ -54,10 +33,7 @@ impl Json {
             Text(text) => quoted(text, draw, out),
             List(items) => between(items, ['[', ']'], draw, out, |item, draw, out| item.write(draw, out)),
             Object(mut members) => {
-                for last in (1..members.len()).rev() {
-                    let other = last - draw.below(last + 1);
-                    members.swap(last, other);
-                }
+                draw.shuffle(&mut members);
                 between(members, ['{', '}'], draw, out, |(name, value), draw, out| {
                     quoted(name, draw, out);
                     out.push_str(draw.of(&WHITE));
@@ -171,7 +147,7 @@ fn code(draw: &mut Draw<'_>) -> Json {
 
 /// An extension that an order may carry when it comes: ours, ours about another Coverage, or another's.
 fn extension(draw: &mut Draw<'_>) -> Json {
-    match draw.below(7) {
+    match draw.below(8) {
         0 | 1 => {
             let value = As(draw.of(&NUMBERS).to_owned());
             Object(vec![("url", Text("https://ehr.example.org/score")), ("valueDecimal", value)])
@@ -179,7 +155,8 @@ fn extension(draw: &mut Draw<'_>) -> Json {
         2 => Object(vec![("url", Text(OURS)), ("valueString", Text("no parts"))]),
         3 => about(draw, "Coverage/other"),
         4 => about(draw, "Coverage/not-example-coverage"),
-        5 => about(draw, "https://ehr.example.org/fhir/Coverage/example-coverage"),
+        5 => about(draw, "https://ehr.example.org/fhir/OldCoverage/example-coverage"),
+        6 => about(draw, "https://ehr.example.org/fhir/Coverage/example-coverage"),
         _ => about(draw, "Coverage/example-coverage"),
     }
 }
@@ -199,14 +176,18 @@ fn about(draw: &mut Draw<'_>, coverage: &'static str) -> Json {
 pub fn request(draw: &mut Draw<'_>, order: &str) -> String {
     let version = draw.of(&["2.0", "2.2"]);
     let white = draw.of(&WHITE);
-    let payor = r#"{"identifier":{"system":"urn:oid:2.16.840.1.113883.6.300","value":"53228"}}"#;
-    let coverage = format!(
-        r#"{{"resourceType":"Coverage","id":"example-coverage","status":{ACTIVE},"beneficiary":{{"reference":"Patient/example-patient"}},"payor":[{payor}]}}"#
-    );
+    let payor = r#"[{"identifier":{"system":"urn:oid:2.16.840.1.113883.6.300","value":"53228"}}]"#;
+    let beneficiary = r#"{"reference":"Patient/example-patient"}"#;
+    let coverage = [
+        r#"{"resourceType":"Coverage","id":"example-coverage","#,
+        &format!(r#""status":{ACTIVE},"beneficiary":{beneficiary},"payor":{payor}}}"#),
+    ]
+    .concat();
     let orders = format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{white}{order}{white}}}]}}"#);
     let context =
         format!(r#"{{"userId":"Practitioner/1","patientId":"example-patient","draftOrders":{orders}{white}}}"#);
-    format!(
-        r#"{white}{{"hook":"order-sign","hookInstance":"facf0942-94a3-4295-8f48-14ecac708473","context":{context},"prefetch":{{"coverage":{coverage}}},"extension":{{"davinci-crd.requestedVersion":"{version}"}}}}{white}"#
-    )
+    let head = r#""hook":"order-sign","hookInstance":"facf0942-94a3-4295-8f48-14ecac708473""#;
+    let extension = format!(r#"{{"davinci-crd.requestedVersion":"{version}"}}"#);
+    let prefetch = format!(r#"{{"coverage":{coverage}}}"#);
+    format!(r#"{white}{{{head},"context":{context},"prefetch":{prefetch},"extension":{extension}}}{white}"#)
 }

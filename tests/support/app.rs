@@ -87,11 +87,6 @@ impl TestApp {
         assert_eq!(verdict.flaw, None);
         verdict.entries
     }
-
-    /// The ledger.
-    pub fn ledger(&self) -> &dyn Ledger {
-        &*self.ledger
-    }
 }
 
 /// Everything that answering takes, with the embedded policies and the default settings, for a test that serves it itself.

@@ -1,18 +1,22 @@
 //! The real program, run as an operator runs it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::call::Caller;
+
+/// How long anything that must happen may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A working directory to run the program in.
 pub struct Place(TempDir);
@@ -46,13 +50,21 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Ran {
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
         self.run_in(&[], arguments)
     }
 
     /// Runs a command to its end, in an environment.
-    pub fn run_in<S: AsRef<std::ffi::OsStr>>(&self, environment: Environment<'_>, arguments: &[S]) -> Ran {
-        Ran::of(self.command(environment).args(arguments).output().unwrap())
+    pub fn run_in<S: AsRef<OsStr>>(&self, environment: Environment<'_>, arguments: &[S]) -> Ran {
+        let mut running = Running::start(self.command(environment).args(arguments));
+        let address = running.address.recv_timeout(PATIENCE);
+        if address != Err(RecvTimeoutError::Disconnected) {
+            let (out, err) = running.kill();
+            panic!("it does not end, and has said: {out}{err}");
+        }
+        let code = running.child.wait().unwrap().code();
+        let (out, err) = running.kill();
+        Ran { code, out, err }
     }
 
     /// Starts the server on a free port.
@@ -62,34 +74,12 @@ impl Place {
 
     /// Starts the server in an environment.
     pub fn serve_in(&self, environment: Environment<'_>) -> Served {
-        let mut command = self.command(environment);
-        let mut child = command.arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (tell, told) = mpsc::channel();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let out = thread::spawn(move || {
-            let mut all = String::new();
-            for line in out.lines().map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once(" on http://") {
-                    // Nobody listens to a second one.
-                    _ = tell.send(address.parse().unwrap());
-                }
-                all.push_str(&line);
-                all.push('\n');
-            }
-            all
-        });
-        let mut err = child.stderr.take().unwrap();
-        let err = thread::spawn(move || {
-            let mut all = String::new();
-            err.read_to_string(&mut all).unwrap();
-            all
-        });
-        let mut starting = Starting { child: Some(child), out: Some(out), err: Some(err) };
-        let address: SocketAddr = told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
-            let (out, err) = starting.end();
+        let mut running = Running::start(self.command(environment).arg("serve"));
+        let address = running.address.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let (out, err) = running.kill();
             panic!("the server does not start: {out}{err}")
         });
-        Served { caller: Caller::of(address), running: starting }
+        Served { caller: Caller::of(address), running }
     }
 
     fn command(&self, environment: Environment<'_>) -> Command {
@@ -117,11 +107,6 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
     /// It must have done what it was told; what it printed.
     #[track_caller]
     pub fn succeeded(self) -> String {
@@ -144,18 +129,13 @@ impl Ran {
 /// The server, running. It is killed when the test is over.
 pub struct Served {
     caller: Caller,
-    running: Starting,
+    running: Running,
 }
 
 impl Served {
     /// Kills it as a power cut would (`kill -9`), and gives back what it wrote: standard output and standard error.
     pub fn kill(mut self) -> (String, String) {
-        self.running.end()
-    }
-
-    /// Waits for it to end by itself.
-    pub fn has_ended(&mut self) -> bool {
-        self.running.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+        self.running.kill()
     }
 }
 
@@ -167,26 +147,53 @@ impl Deref for Served {
     }
 }
 
-struct Starting {
-    child: Option<Child>,
+/// The program while it runs. What it writes is read at once, so that it never waits for us.
+struct Running {
+    child: Child,
+    /// Where it says that it listens. Disconnected once its standard output has ended.
+    address: Receiver<SocketAddr>,
     out: Option<JoinHandle<String>>,
     err: Option<JoinHandle<String>>,
 }
 
-impl Starting {
-    fn end(&mut self) -> (String, String) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended already.
-            _ = child.kill();
-            child.wait().unwrap();
-        }
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (tell, address) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let out = thread::spawn(move || {
+            let mut all = String::new();
+            for line in out.lines() {
+                let line = line.unwrap();
+                if let Some((_, address)) = line.split_once(" on http://") {
+                    tell.send(address.parse().unwrap()).unwrap();
+                }
+                all.push_str(&line);
+                all.push('\n');
+            }
+            all
+        });
+        let mut err = child.stderr.take().unwrap();
+        let err = thread::spawn(move || {
+            let mut all = String::new();
+            err.read_to_string(&mut all).unwrap();
+            all
+        });
+        Self { child, address, out: Some(out), err: Some(err) }
+    }
+
+    /// Kills it, if it has not ended by itself, and gives back what it wrote.
+    fn kill(&mut self) -> (String, String) {
+        // An error says that it has ended already.
+        _ = self.child.kill();
+        self.child.wait().unwrap();
         let said = |said: &mut Option<JoinHandle<String>>| said.take().map(|it| it.join().unwrap()).unwrap_or_default();
         (said(&mut self.out), said(&mut self.err))
     }
 }
 
-impl Drop for Starting {
+impl Drop for Running {
     fn drop(&mut self) {
-        self.end();
+        self.kill();
     }
 }

@@ -1,6 +1,5 @@
 //! Ledgers that do as a test wants, around one that keeps what it is given.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -18,7 +17,7 @@ pub struct TestLedger {
     append: Box<Append>,
     ready: Result<(), LedgerError>,
     kept: Arc<SqliteLedger>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl TestLedger {
@@ -69,12 +68,7 @@ impl TestLedger {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kept = Arc::new(SqliteLedger::open(&folder.path().join("test.ledger")).unwrap());
-        Self { append: Box::new(append), ready: Ok(()), kept, folder }
-    }
-
-    /// The folder that it keeps its file in.
-    pub fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        Self { append: Box::new(append), ready: Ok(()), kept, _folder: folder }
     }
 }
 

@@ -11,7 +11,7 @@ mod request;
 
 pub use app::{TestApp, app_with};
 pub use child::{Environment, Place, Ran, Served};
-pub use ledgers::{Gate, TestLedger};
+pub use ledgers::TestLedger;
 pub use policies::{PolicyFolder, RULES};
 pub use raw::Connection;
 pub use reply::{Reply, assert_no_leak};

@@ -60,6 +60,14 @@ impl Connection {
         self
     }
 
+    /// Waits for a response for so many seconds: whether there is one.
+    pub fn is_answered_within_seconds(&mut self, seconds: u64) -> bool {
+        self.0.set_read_timeout(Some(Duration::from_secs(seconds))).unwrap();
+        let answered = self.0.peek(&mut [0]).is_ok();
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        answered
+    }
+
     /// Reads one response, and leaves the connection as it is.
     pub fn reply(&mut self) -> Reply {
         let mut head = Vec::new();

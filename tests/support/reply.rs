@@ -162,7 +162,8 @@ impl Reply {
 /// The value of an extension, whatever its type.
 fn value(part: &Value) -> String {
     let members = part.as_object().unwrap();
-    let (_, value) = members.iter().find(|(name, _)| name.starts_with("value")).unwrap();
+    // What has parts of its own is given whole.
+    let Some((_, value)) = members.iter().find(|(name, _)| name.starts_with("value")) else { return part.to_string() };
     let words = value.get("text").or_else(|| value.pointer("/coding/0/code")).or_else(|| value.get("code"));
     let words = words.or_else(|| value.get("reference")).unwrap_or(value);
     words.as_str().map_or_else(|| words.to_string(), str::to_owned)

@@ -67,13 +67,13 @@ pub struct OverrideReason {
     pub display: Box<str>,
 }
 
-/// What an ordered code may mean to the policies.
+/// What an ordered code may mean to the policies: versions of policies, by number and place in [`PolicySet::policies`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hits {
-    /// Policies, by number, whose scope holds the code.
-    pub exact: Vec<Box<str>>,
-    /// Policies whose scope holds a code narrower than this one.
-    pub wider: Vec<Box<str>>,
+    /// Versions whose scope holds the code.
+    pub exact: Vec<(Box<str>, usize)>,
+    /// Versions whose scope holds a code narrower than this one.
+    pub wider: Vec<(Box<str>, usize)>,
 }
 
 /// Codes of others, each with the code of ours it stands for.

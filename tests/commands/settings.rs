@@ -1,0 +1,174 @@
+//! Every setting works from the file and from the environment, the environment wins, and a wrong one is refused.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::TcpListener;
+
+use covenant::answer::Moment;
+use covenant::config::{DEFAULTS, variable};
+use jiff::tz::TimeZone;
+
+use crate::support::{Environment, Place, PolicyFolder, Request, Served, order};
+
+/// What an operator sees of a setting in a place.
+type Look = Box<dyn Fn(&Place, Environment<'_>) -> String>;
+
+/// A setting: two values, what is seen with each, and how to look.
+struct Setting(&'static str, [String; 2], [String; 2], Look);
+
+impl Setting {
+    #[track_caller]
+    fn works_in_the_file_and_in_the_environment_which_wins(&self) {
+        let Self(key, values, seen, look) = self;
+        let number = values[0].parse::<u64>().is_ok();
+        let line = if number { format!("{key} = {}", values[0]) } else { format!("{key} = {:?}", values[0]) };
+        let name = variable(key);
+        let environment = [(name.as_str(), values[1].as_str())];
+        assert_eq!(look(&Place::with_settings(&line), &[]), seen[0], "{line}");
+        assert_eq!(look(&Place::empty(), &environment), seen[1], "{environment:?}");
+        assert_eq!(look(&Place::with_settings(&line), &environment), seen[1], "{environment:?} over {line}");
+    }
+}
+
+fn setting(key: &'static str, values: [&str; 2], seen: [&str; 2], look: Look) -> Setting {
+    Setting(key, values.map(str::to_owned), seen.map(str::to_owned), look)
+}
+
+/// Whether `decide` answers a request, else how it refuses it.
+fn decided(request: Request) -> Look {
+    Box::new(move |place, environment| {
+        let file = place.write("request.json", request.text());
+        let ran = place.run_in(environment, &["decide".as_ref(), file.as_os_str()]);
+        if ran.code == Some(0) {
+            return "answered".to_owned();
+        }
+        ran.err.trim_start_matches("covenant: ").split_once(':').unwrap().0.to_owned()
+    })
+}
+
+/// What is seen of the server while it runs.
+fn serving(look: impl Fn(&Served) -> String + 'static) -> Look {
+    Box::new(move |place, environment| {
+        let free_port = [("COVENANT_LISTEN", "127.0.0.1:0")];
+        look(&place.serve_in(&[&free_port, environment].concat()))
+    })
+}
+
+/// The status of the server's answer to a request.
+fn status_of(request: Request) -> Look {
+    serving(move |server| server.sign(&request).status.to_string())
+}
+
+/// Runs look at one setting, in turn: each starts the program three times.
+fn try_all(settings: Vec<Setting>) -> BTreeSet<&'static str> {
+    settings.iter().for_each(Setting::works_in_the_file_and_in_the_environment_which_wins);
+    settings.iter().map(|setting| setting.0).collect()
+}
+
+fn limits() -> Vec<Setting> {
+    let silent_payer = order("47383").without("/prefetch/payer");
+    let waits = serving(|server| {
+        let head = ["Content-Type: application/json", "Content-Length: 2"];
+        let mut waiting = server.connect().sends_head(&head);
+        if waiting.is_answered_within_seconds(3) { waiting.reply().status.to_string() } else { "waits".to_owned() }
+    });
+    vec![
+        setting("payer_check", ["strict", "when-known"], ["400 value", "answered"], decided(silent_payer)),
+        setting("limits.body_bytes", ["100", "9000"], ["413", "200"], status_of(order("47383"))),
+        setting("limits.body_seconds", ["0", "60"], ["408", "waits"], waits),
+        setting("limits.depth", ["6", "60"], ["400 structure", "answered"], decided(order("47383"))),
+        setting("limits.nodes", ["50", "5000"], ["400 too-costly", "answered"], decided(order("47383"))),
+        setting("limits.orders", ["1", "2"], ["422 too-costly", "answered"], decided(order("47383").times(2))),
+        setting("limits.in_flight", ["0", "1"], ["503", "200"], status_of(order("47383"))),
+    ]
+}
+
+fn places() -> Vec<Setting> {
+    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap()).map(|it| it.local_addr().unwrap());
+    let ports = ports.map(|address| address.to_string());
+    let listens: Look = Box::new(|place, environment| place.serve_in(environment).address.to_string());
+    let keeps: Look = Box::new(|place, environment| {
+        drop(place.serve_in(&[&[("COVENANT_LISTEN", "127.0.0.1:0")], environment].concat()));
+        let files = fs::read_dir(place.as_ref()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        files.filter(|name| name.ends_with(".ledger")).collect()
+    });
+    let zones = ["Pacific/Kiritimati", "Etc/GMT+12"];
+    vec![
+        setting("listen", [&ports[0], &ports[1]], [&ports[0], &ports[1]], listens),
+        setting("ledger.path", ["one.ledger", "two.ledger"], ["one.ledger", "two.ledger"], keeps),
+        setting("time_zone", zones, zones, Box::new(zone_of_today)),
+    ]
+}
+
+/// Which of two time zones, 26 hours apart, the date of an answer is today's in.
+fn zone_of_today(place: &Place, environment: Environment<'_>) -> String {
+    let file = place.write("request.json", order("47383").text());
+    let zones = ["Pacific/Kiritimati", "Etc/GMT+12"];
+    let today = || zones.map(|zone| Moment::now(&TimeZone::get(zone).unwrap()).today.to_string());
+    let before = today();
+    let out = place.run_in(environment, &["decide".as_ref(), file.as_os_str()]).succeeded();
+    let after = today();
+    let date = &out.split_once("\"valueDate\":\"").unwrap().1[..10];
+    let matching = (0..2).filter(|index| [&before[*index], &after[*index]].iter().any(|it| *it == date));
+    matching.map(|index| zones[index]).collect()
+}
+
+#[test]
+fn every_setting_works_in_the_file_and_in_the_environment_which_wins() {
+    let title = |title: &str| PolicyFolder::copy().changing_rules(|rules| rules["title"] = title.into());
+    let (one, two) = (title("One"), title("Two"));
+    let hash = |folder: &PolicyFolder| format!("policy set {}", folder.proved().hash);
+    let paths = [&one, &two].map(|folder| folder.path().to_str().unwrap());
+    let checked: Look = Box::new(|place, environment| {
+        place.run_in(environment, &["check"]).succeeded().lines().next().unwrap().to_owned()
+    });
+    let policies = setting("policies", paths, [&hash(&one), &hash(&two)], checked);
+    let tried = try_all([limits(), places(), vec![policies]].into_iter().flatten().collect());
+    assert_eq!(tried, DEFAULTS.iter().map(|(key, _)| *key).collect(), "a setting has no test");
+}
+
+#[test]
+fn a_setting_that_is_not_known_is_refused_by_name() {
+    for (text, name) in [
+        ("listens = \"127.0.0.1:0\"", "listens"),
+        ("[limits]\nbody_byte = 5", "body_byte"),
+        ("[ledger]\nfile = \"x\"", "file"),
+    ] {
+        Place::with_settings(text).run(&["serve"]).failed(2, &[name]);
+    }
+}
+
+#[test]
+fn a_setting_that_cannot_be_used_is_refused() {
+    for (text, word) in [
+        ("listen = \"somewhere\"", "listen"),
+        ("listen = 8633", "listen"),
+        ("time_zone = \"Mars/Olympus\"", "time_zone"),
+        ("payer_check = \"never\"", "never"),
+        ("limits.depth = -1", "depth"),
+        ("limits.depth = \"deep\"", "depth"),
+        ("listen = ", "covenant.toml"),
+    ] {
+        Place::with_settings(text).run(&["serve"]).failed(2, &[word]);
+    }
+    Place::empty().run_in(&[("COVENANT_LIMITS_ORDERS", "many")], &["serve"]).failed(2, &["orders"]);
+}
+
+#[test]
+fn a_settings_file_can_be_named_and_must_then_be_there() {
+    let place = Place::with_settings("payer_check = \"never\"");
+    let other = place.write("other.toml", "payer_check = \"strict\"");
+    let request = place.write("request.json", order("47383").without("/prefetch/payer").text());
+    let named = ["--config".as_ref(), other.as_os_str(), "decide".as_ref(), request.as_os_str()];
+    place.run(&named).failed(1, &["400 value", "Coverage.payor"]);
+    place.run(&["--config", "nowhere.toml", "check"]).failed(2, &["nowhere.toml"]);
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_refused_while_nobody_is_asked_who_they_are() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8633", "[2001:db8::1]:0"] {
+        let ran = Place::empty().run_in(&[("COVENANT_LISTEN", address)], &["serve"]);
+        ran.failed(2, &["no authentication is configured", "only loopback"]);
+    }
+    drop(Place::empty().serve_in(&[("COVENANT_LISTEN", "127.0.0.2:0")]));
+}
