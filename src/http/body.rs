@@ -2,11 +2,14 @@
 //!
 //! actix has no timer for bodies and would decompress if it could; both are ours to rule out.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::HttpRequest;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt;
 
 use super::problem::Problem;
@@ -16,7 +19,7 @@ use crate::config::Limits;
 ///
 /// # Errors
 /// [`Problem`], as FAULTS T06–T10 say.
-pub(super) async fn read(request: &HttpRequest, payload: Payload, limits: &Limits) -> Result<Bytes, Problem> {
+pub(super) async fn read(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Bytes, Problem> {
     let header =
         |name| request.headers().get(name).and_then(|value: &actix_web::http::header::HeaderValue| value.to_str().ok());
     let essence =
@@ -37,7 +40,7 @@ pub(super) async fn read(request: &HttpRequest, payload: Payload, limits: &Limit
         .map_err(|_| Problem::TooSlow)?
 }
 
-async fn whole(mut payload: Payload, expected: usize, most: usize) -> Result<Bytes, Problem> {
+async fn whole(payload: &mut Payload, expected: usize, most: usize) -> Result<Bytes, Problem> {
     // One chunk is the usual case, and needs no copy.
     let first = match payload.next().await {
         None => return Ok(Bytes::new()),
@@ -59,4 +62,30 @@ async fn whole(mut payload: Payload, expected: usize, most: usize) -> Result<Byt
         next = payload.next().await;
     }
     Ok(body.freeze())
+}
+
+/// A response beside which the request's body is still there, unread.
+///
+/// actix reads what is left of a chunked body that nobody holds, for as long as the client likes. While it is held, actix
+/// closes the connection a second after the response instead.
+struct Unread {
+    response: BoxBody,
+    _body: Payload,
+}
+
+impl MessageBody for Unread {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.response.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().response).poll_next(context)
+    }
+}
+
+/// A response after which the connection is closed, if there is more of the request's body to come.
+pub(super) fn leave(payload: Payload, response: HttpResponse) -> HttpResponse {
+    response.map_body(|_, response| BoxBody::new(Unread { response, _body: payload }))
 }

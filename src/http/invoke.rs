@@ -29,11 +29,16 @@ pub(super) struct Answered {
 }
 
 /// `POST /cds-services/{id}`
-pub(super) async fn invoke(app: Data<App>, request: HttpRequest, id: Path<String>, payload: Payload) -> HttpResponse {
+pub(super) async fn invoke(
+    app: Data<App>,
+    request: HttpRequest,
+    id: Path<String>,
+    mut payload: Payload,
+) -> HttpResponse {
     let (started, invocation) = (Instant::now(), Uuid::new_v4());
     let service = hook::service(&id);
-    let outcome = story(&app, &request, service, payload, invocation).await;
-    reply(outcome, service, invocation, started)
+    let outcome = story(&app, &request, service, &mut payload, invocation).await;
+    body::leave(payload, reply(outcome, service, invocation, started))
 }
 
 /// Authenticate, read, answer, record.
@@ -41,7 +46,7 @@ async fn story(
     app: &Data<App>,
     request: &HttpRequest,
     service: Option<&'static Service>,
-    payload: Payload,
+    payload: &mut Payload,
     invocation: Uuid,
 ) -> Outcome {
     let client = auth::local(request.peer_addr().map(|peer| peer.ip())).map_err(Problem::Unknown)?;

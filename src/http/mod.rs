@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, Payload};
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
@@ -94,7 +94,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/cds-services")
                 .route(web::get().to(discovery::discovery))
-                .default_service(web::to(|| method("GET"))),
+                .default_service(web::to(|body| method("GET", body))),
         )
         .service(
             web::resource("/cds-services/{id}").route(web::post().to(invoke::invoke)).default_service(web::to(no_post)),
@@ -102,17 +102,17 @@ fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(nothing));
 }
 
-async fn method(allowed: &'static str) -> HttpResponse {
-    Problem::Method(allowed).response(&Uuid::new_v4().to_string())
+async fn method(allowed: &'static str, body: Payload) -> HttpResponse {
+    body::leave(body, Problem::Method(allowed).response(&Uuid::new_v4().to_string()))
 }
 
 /// Another method than POST: on a service we have it is not supported, elsewhere there is nothing.
-async fn no_post(request: HttpRequest) -> HttpResponse {
+async fn no_post(request: HttpRequest, body: Payload) -> HttpResponse {
     let known = request.match_info().get("id").and_then(crate::request::hook::service);
     let problem = if known.is_some() { Problem::Method("POST") } else { Problem::NotFound };
-    problem.response(&Uuid::new_v4().to_string())
+    body::leave(body, problem.response(&Uuid::new_v4().to_string()))
 }
 
-async fn nothing() -> HttpResponse {
-    Problem::NotFound.response(&Uuid::new_v4().to_string())
+async fn nothing(body: Payload) -> HttpResponse {
+    body::leave(body, Problem::NotFound.response(&Uuid::new_v4().to_string()))
 }

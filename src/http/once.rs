@@ -14,7 +14,14 @@ type Answering = Shared<BoxFuture<'static, Outcome>>;
 /// A service and a length of body: bodies of one length that differ do so in their first bytes.
 type Key = (&'static str, usize);
 
-type InFlight = HashMap<Key, Vec<(Bytes, Answering)>>;
+type InFlight = HashMap<Key, Vec<Waited>>;
+
+/// An answer on its way, and how many wait for it.
+struct Waited {
+    body: Bytes,
+    answering: Answering,
+    waiting: usize,
+}
 
 /// The requests that are being answered now.
 #[derive(Clone, Default)]
@@ -32,11 +39,14 @@ impl Once {
         let answering = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let same_length = all.entry(key).or_default();
-            match same_length.iter().find(|(other, _)| *other == body) {
-                Some((_, answering)) => answering.clone(),
+            match same_length.iter_mut().find(|other| other.body == body) {
+                Some(same) => {
+                    same.waiting += 1;
+                    same.answering.clone()
+                }
                 None => {
                     let answering = start().shared();
-                    same_length.push((body.clone(), answering.clone()));
+                    same_length.push(Waited { body: body.clone(), answering: answering.clone(), waiting: 1 });
                     answering
                 }
             }
@@ -48,7 +58,10 @@ impl Once {
     fn leave(&self, key: Key, body: &Bytes) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same_length) = all.get_mut(&key) {
-            same_length.retain(|(other, _)| other != body);
+            if let Some(same) = same_length.iter_mut().find(|other| other.body == *body) {
+                same.waiting -= 1;
+            }
+            same_length.retain(|other| other.waiting > 0);
             if same_length.is_empty() {
                 all.remove(&key);
             }
@@ -56,7 +69,7 @@ impl Once {
     }
 }
 
-/// Takes a request off the list when its answer is there, or when its caller hangs up.
+/// Takes a caller off the list when its answer is there, or when it hangs up; the last one takes the request with it.
 struct Leaving<'o> {
     once: &'o Once,
     key: Key,
