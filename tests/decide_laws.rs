@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use serde_json::Value;
 
-use crate::golden::laws_support::{Draw, SET};
+use crate::laws_support::{Draw, SET};
 use files::{facts, load, prove};
 use guide::{broken, repetitions, written};
 use model::{CLINICAL, COVERED, Given, Model, PA_NEEDED, UNKNOWN};

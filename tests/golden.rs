@@ -1,16 +1,13 @@
 //! The examples of `cds-hooks/examples`: each request has the one answer that lies beside it, and every answer keeps
 //! the promises that hold for all. `COVENANT_BLESS=1` writes the answers anew; people then read the difference.
 
-#[path = "laws_support.rs"]
-pub mod laws_support;
-
 use std::fs;
 
 use covenant::http::discovery;
 use covenant::request::schema;
 use serde_json::Value;
 
-use laws_support::{
+use crate::laws_support::{
     COVERAGE_INFORMATION, SET, body, files_under, is_about, items, member, repository, returned, value_of,
 };
 

@@ -2,7 +2,7 @@
 
 mod source;
 
-use crate::golden::laws_support::{files_under, repository};
+use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.

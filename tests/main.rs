@@ -3,6 +3,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::enum_variant_names,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::string_slice
@@ -15,6 +16,7 @@ mod crash;
 mod decide_laws;
 mod faults;
 mod golden;
+mod laws_support;
 mod layering;
 mod order_bytes;
 mod rule_change;

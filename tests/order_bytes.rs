@@ -6,7 +6,7 @@ mod written;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use crate::golden::laws_support::{Draw, SET, body, is_about, items, member, returned, value_of};
+use crate::laws_support::{Draw, SET, body, is_about, items, member, returned, value_of};
 use written::{ACTIVE, order, request};
 
 const OURS: &str = "Coverage/example-coverage";

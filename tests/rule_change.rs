@@ -7,7 +7,7 @@ use std::fs;
 use covenant::policy::model::PolicySet;
 use serde_json::{Value, json};
 
-use crate::golden::laws_support::{body, is_about, items, repository, returned, value_of};
+use crate::laws_support::{body, is_about, items, repository, returned, value_of};
 use set::Set;
 
 const RULES: &str = "policies/633/PlanDefinition-633.json";

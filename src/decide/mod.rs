@@ -8,6 +8,7 @@ pub mod facts;
 mod holds;
 mod world;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use determination::{
@@ -40,18 +41,9 @@ pub fn decide<'p>(facts: &Facts, set: &'p PolicySet) -> Vec<Determination<'p>> {
     vec![one(facts, set, None, &facts.codes.iter().collect::<Vec<_>>())]
 }
 
-/// What is decided where something that was needed could not be had.
-#[must_use]
-pub fn technical(set: &PolicySet) -> Determination<'_> {
-    settled(None, &set.default_rule.technical, [])
-}
-
 /// The determination for one code, given in one or several code systems.
 fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &[&Coding]) -> Determination<'p> {
-    const NOTHING: &Hits = &Hits { exact: Vec::new(), wider: Vec::new() };
-    let hits = || codes.iter().filter_map(|code| set.index.get(*code));
-    let hits = hits().find(|hits| !hits.exact.is_empty()).or_else(|| hits().next()).unwrap_or(NOTHING);
-    let Some(worlds) = Worlds::of(facts, hits, set) else {
+    let Some(worlds) = Worlds::of(facts, &hits(codes, set), set) else {
         return settled(billing, &set.default_rule.technical, []);
     };
     let covered = aspect(facts, &worlds, |world| Some(world.case.outcome.covered));
@@ -67,6 +59,8 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
         determination.trace = trace(facts, &worlds);
         return determination;
     }
+    // What could not be had matters beside a decision that stands; that it is no benefit needs no more.
+    let beside = (pa_needed.unavailable || documents.unavailable) && !only_not_covered;
     Determination {
         billing_code: billing.cloned(),
         covered: covered_of(covered.same, &covered.needs()),
@@ -76,12 +70,28 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
             pa_needed_of(pa_needed.same, &pa_needed.needs_beside(&covered))
         },
         documentation: documentation(documents, &covered, &worlds),
-        reasons: reasons(&worlds),
+        reasons: reasons(&worlds, beside.then_some(&set.default_rule.technical)),
         details: held(&worlds, |action| &action.details),
         expiry: expiry(facts, &worlds),
         shown: shown(facts, &worlds),
         trace: trace(facts, &worlds),
     }
+}
+
+/// What the codes may mean to the policies, all of them together: they are names of one service.
+fn hits<'p>(codes: &[&Coding], set: &'p PolicySet) -> Cow<'p, Hits> {
+    let mut found = codes.iter().filter_map(|code| set.index.get(*code));
+    let Some(first) = found.next() else { return Cow::Owned(Hits::default()) };
+    found.fold(Cow::Borrowed(first), |mut all, hits| {
+        let merged = all.to_mut();
+        merged.exact.extend(hits.exact.iter().cloned());
+        merged.wider.extend(hits.wider.iter().cloned());
+        for versions in [&mut merged.exact, &mut merged.wider] {
+            versions.sort_unstable();
+            versions.dedup();
+        }
+        all
+    })
 }
 
 /// One aspect of the outcome over all worlds.
@@ -163,10 +173,12 @@ fn held<'p, T>(worlds: &Worlds<'p>, of: impl Fn(&'p Action) -> &'p [T]) -> Vec<H
         .collect()
 }
 
-fn reasons<'p>(worlds: &Worlds<'p>) -> Reasons<'p> {
+/// The reasons of all worlds, and why something beside them could not be said.
+fn reasons<'p>(worlds: &Worlds<'p>, beside: Option<&'p Case>) -> Reasons<'p> {
+    let always = |case: &'p Case| Held { what: &case.why, holds: Holds::Always };
     let mut all = held(worlds, |action| &action.reasons).into_iter();
-    let first = all.next().unwrap_or(Held { what: &worlds.first.case.why, holds: Holds::Always });
-    Reasons::new(first, all.collect())
+    let first = all.next().unwrap_or_else(|| always(worlds.first.case));
+    Reasons::new(first, all.chain(beside.map(always)).collect())
 }
 
 /// The last day on which nothing that the answer rests on has changed.

@@ -74,7 +74,7 @@ pub struct Worlds<'p> {
 
 impl<'p> Worlds<'p> {
     /// Every way the missing facts could turn out, or `None` if there are too many.
-    pub fn of(facts: &Facts, hits: &'p Hits, set: &'p PolicySet) -> Option<Self> {
+    pub fn of(facts: &Facts, hits: &Hits, set: &'p PolicySet) -> Option<Self> {
         let versions = versions(hits, set);
         let days = turning_days(facts, &versions);
         let mut open = Vec::new();
@@ -93,7 +93,7 @@ impl<'p> Worlds<'p> {
                 open.push(Open::Fact(name, values));
             }
         }
-        open.push(Open::Meaning(meanings(hits)));
+        open.push(Open::Meaning(meanings(hits, &versions)));
         open.push(Open::Day(days.clone()));
         let count = open.iter().try_fold(1_usize, |count, open| count.checked_mul(open.ways()))?;
         if count > MOST_WORLDS {
@@ -142,11 +142,12 @@ fn versions<'p>(hits: &Hits, set: &'p PolicySet) -> Vec<&'p Policy> {
     places.iter().filter_map(|(number, place)| set.policies.get(number)?.get(*place)).collect()
 }
 
-fn meanings(hits: &Hits) -> Vec<Meaning<'_>> {
+fn meanings<'p>(hits: &Hits, versions: &[&'p Policy]) -> Vec<Meaning<'p>> {
     if !hits.exact.is_empty() || hits.wider.is_empty() {
         return vec![Meaning::Exactly];
     }
-    let mut numbers: Vec<&str> = hits.wider.iter().map(|(number, _)| &**number).collect();
+    let mut numbers: Vec<&str> = versions.iter().map(|policy| &*policy.number).collect();
+    numbers.sort_unstable();
     numbers.dedup();
     numbers.into_iter().map(Meaning::Narrower).chain([Meaning::Nothing]).collect()
 }

@@ -13,7 +13,7 @@ use super::model::{
     CLINICAL, COVERED, Case, DIAGNOSES, DOC_NEEDED, Given, Known, Model, NARROW, Outcome, PA_NEEDED, PLANS, SETTINGS,
     UNLISTED, Version,
 };
-use crate::golden::laws_support::TODAY;
+use crate::laws_support::TODAY;
 
 const BASE: &str = "https://covenant.example/fhir/";
 const CPT: &str = "http://www.ama-assn.org/go/cpt";

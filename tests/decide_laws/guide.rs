@@ -14,7 +14,7 @@ use covenant::request::version::Version;
 use covenant::request::{Order, resource};
 use serde_json::Value;
 
-use crate::golden::laws_support::{COVERAGE_INFORMATION, MANNER, TODAY, moment};
+use crate::laws_support::{COVERAGE_INFORMATION, MANNER, TODAY, moment};
 
 const ORDER: &str = r#"{"resourceType":"ServiceRequest","id":"1","code":{"text":"A service"}}"#;
 

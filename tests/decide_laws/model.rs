@@ -3,7 +3,7 @@
 //! From here they are written as FHIR files ([`super::files`]) and, apart from that, decided a second time
 //! ([`super::naive`]).
 
-use crate::golden::laws_support::Draw;
+use crate::laws_support::Draw;
 
 /// Codes that policies may speak of.
 pub const NARROW: [&str; 4] = ["90001", "90002", "90003", "90004"];

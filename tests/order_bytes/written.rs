@@ -1,6 +1,6 @@
 //! Orders and requests as an EHR might write them: any order of members, any white space, any escapes, any digits.
 
-use crate::golden::laws_support::{COVERAGE_INFORMATION as OURS, Draw};
+use crate::laws_support::{COVERAGE_INFORMATION as OURS, Draw};
 
 /// The status of the Coverage as [`request`] writes it, and as nothing else is written.
 pub const ACTIVE: &str = r#""\u0061ctive""#;

@@ -8,7 +8,7 @@ use covenant::policy::{SetError, open};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::golden::laws_support::{TODAY, files_under, repository};
+use crate::laws_support::{TODAY, files_under, repository};
 
 /// A copy of the default policy set that can be changed.
 pub struct Set(TempDir);
@@ -60,7 +60,7 @@ impl Set {
     }
 
     pub fn refused(&self) -> String {
-        self.try_load().err().expect("the set must be refused").join("\n")
+        self.try_load().expect_err("the set must be refused").join("\n")
     }
 
     /// The files under a folder of the set, by their paths in it.

@@ -91,12 +91,12 @@ impl Connection {
     /// Reads one response, after which the server must close the connection.
     pub fn last_reply(mut self) -> Reply {
         let reply = self.reply();
-        assert!(self.is_closed_by_the_server(), "the connection stays open");
+        assert!(self.ends_by_the_server(), "the connection stays open");
         reply
     }
 
     /// Waits for the end of the connection: true if it comes before anything else.
-    pub fn is_closed_by_the_server(mut self) -> bool {
+    pub fn ends_by_the_server(mut self) -> bool {
         match self.0.read(&mut [0]) {
             Ok(read) => read == 0,
             // What was sent and not read makes the end a reset.
