@@ -1,6 +1,6 @@
 //! Decides what is known of an order against the policies: the pure heart, without I/O, clock or JSON.
 //!
-//! What is missing is computed, never written by hand: see [`world`].
+//! What is missing is computed, never written by hand: see `world`.
 
 pub mod condition;
 pub mod determination;
