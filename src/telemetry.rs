@@ -48,6 +48,8 @@ pub struct RequestLine<'a> {
     pub status: u16,
     /// The issue code of a refusal.
     pub issue: &'a str,
+    /// Whose fault a refusal is.
+    pub fault: Option<Fault>,
     /// Orders answered.
     pub orders: usize,
     /// Microseconds from the first byte of the body to the answer.
@@ -57,11 +59,12 @@ pub struct RequestLine<'a> {
 impl RequestLine<'_> {
     /// Writes the line.
     pub fn log(&self) {
-        let Self { id, service, status, issue, orders, micros } = *self;
-        match status {
-            500.. => tracing::error!(id, service, status, issue, orders, micros, "refused"),
-            400.. => tracing::info!(id, service, status, issue, orders, micros, "refused"),
-            _ => tracing::info!(id, service, status, orders, micros, "answered"),
+        let Self { id, service, status, issue, fault, orders, micros } = *self;
+        match fault {
+            Some(Fault::Us) => tracing::error!(id, service, status, issue, fault = "us", micros, "refused"),
+            Some(Fault::Ehr) => tracing::info!(id, service, status, issue, fault = "ehr", micros, "refused"),
+            Some(Fault::Client) => tracing::info!(id, service, status, issue, fault = "client", micros, "refused"),
+            None => tracing::info!(id, service, status, orders, micros, "answered"),
         }
     }
 }

@@ -96,13 +96,13 @@ fn guarded(answering: impl Future<Output = Outcome> + Send + 'static) -> BoxFutu
 /// Says what became of it, and logs one line.
 fn reply(outcome: Outcome, service: Option<&Service>, invocation: Uuid, started: Instant) -> HttpResponse {
     let id = invocation.to_string();
-    let (response, issue, orders) = match &outcome {
-        Ok(answered) => (ok(&answered.response, &id), "", answered.orders),
-        Err(problem) => (problem.response(&id), problem.row().issue, 0),
+    let (response, issue, fault, orders) = match &outcome {
+        Ok(answered) => (ok(&answered.response, &id), "", None, answered.orders),
+        Err(problem) => (problem.response(&id), problem.row().issue, Some(problem.fault()), 0),
     };
     let service = service.map_or("", |service| service.id);
     let status = response.status().as_u16();
-    RequestLine { id: &id, service, status, issue, orders, micros: micros(started) }.log();
+    RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log();
     response
 }
 

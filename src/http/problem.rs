@@ -15,6 +15,7 @@ use crate::request::RequestError;
 use crate::request::json::{JsonError, JsonFault};
 use crate::request::schema::{Issue, Misfit};
 use crate::request::version::Version;
+use crate::telemetry::Fault;
 
 /// Everything that is said instead of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,25 @@ impl Problem {
             Self::BrokenBody => row(400, "structure", "The body did not arrive whole."),
             Self::Busy => row(503, "throttled", "Too many requests are being answered. Please try again."),
             Self::Panicked => row(500, "exception", "Something failed while answering."),
+        }
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(Refusal::Request(error)) => error.fault(),
+            Self::Refused(Refusal::Gather(error)) => error.fault(),
+            Self::Refused(Refusal::Render(error)) => error.fault(),
+            Self::Unknown(error) => error.fault(),
+            Self::Ledger(_) | Self::Busy | Self::Panicked => Fault::Us,
+            Self::NotFound
+            | Self::Method(_)
+            | Self::MediaType
+            | Self::Encoded
+            | Self::TooLong
+            | Self::TooSlow
+            | Self::BrokenBody => Fault::Client,
         }
     }
 

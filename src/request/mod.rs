@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::config::Limits;
 use crate::telemetry::Fault;
-use hook::{Hook, Service};
+use hook::Service;
 use json::{Json, JsonError, View};
 use options::Options;
 use schema::{Issue, Misfit};
@@ -101,8 +101,6 @@ pub enum Prefetched<'b> {
 /// What was asked, valid.
 #[derive(Debug)]
 pub struct Invocation<'b> {
-    /// The hook.
-    pub hook: Hook,
     /// `hookInstance`
     pub hook_instance: String,
     /// The version that is spoken.
@@ -153,7 +151,6 @@ pub fn read<'j>(
     let authorization = envelope.get("fhirAuthorization");
     let prefetch = root.get("prefetch").into_iter().flat_map(View::members);
     Ok(Invocation {
-        hook: service.hook,
         hook_instance: string(&envelope, "hookInstance").unwrap_or_default(),
         version,
         options: Options::of(extension.and_then(|extension| extension.get("davinci-crd.configuration"))),
