@@ -90,7 +90,7 @@ fn sources() -> Vec<Source> {
     let root = repository("");
     let files = files_under(&repository("src")).into_iter().filter_map(|path| {
         let inside = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-        let is_code = inside.ends_with(".rs") && !inside.ends_with("/tests.rs");
+        let is_code = inside.ends_with(".rs") && !inside.ends_with("/tests.rs") && !inside.contains("/tests/");
         is_code.then(|| Source::new(&inside, &std::fs::read_to_string(&path).unwrap()))
     });
     let files: Vec<Source> = files.collect();
