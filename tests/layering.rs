@@ -37,7 +37,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
         "render",
         &["decide::determination", "policy::check", "policy::model", "policy::template", "request", "telemetry"],
     ),
-    ("record", &["telemetry"]),
+    ("record", &["decide::facts", "gather::learned", "telemetry"]),
     // The commands are another crate, which sees the front doors.
     ("cli", &[]),
 ];

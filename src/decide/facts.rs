@@ -4,6 +4,7 @@
 //! a technical failure.
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::policy::model::{Coding, FactName};
 
@@ -35,7 +36,7 @@ pub struct Days {
 }
 
 /// When a coverage is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
     /// Its status is `active`.
     pub active: bool,
@@ -51,6 +52,41 @@ impl InForce {
     pub fn on(&self, day: Date) -> bool {
         self.active && self.start.is_none_or(|start| start <= day) && self.end.is_none_or(|end| day <= end)
     }
+}
+
+/// What the payer's member directory says of a patient and a coverage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Nobody in it is this person (CRD resp-44).
+    PersonUnknown,
+    /// The person is in it, and no single coverage of hers is this one (CRD resp-45).
+    CoverageUnknown,
+    /// The person and the coverage are in it.
+    Member(Membership),
+}
+
+/// A coverage as the payer's own records have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// When it is in force.
+    pub in_force: InForce,
+    /// The Coverage resource that was imported, as JSON text.
+    pub coverage: String,
+    /// The standing prior authorisations of the person under it.
+    pub authorizations: Vec<Authorization>,
+}
+
+/// A standing prior authorisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// Its number (`ClaimResponse.preAuthRef`).
+    pub number: String,
+    /// What it is for: system URI and code of each.
+    pub codes: Vec<(String, String)>,
+    /// The first day it holds for, if there is one.
+    pub first: Option<Date>,
+    /// The last.
+    pub last: Option<Date>,
 }
 
 /// Everything that is decided from, for one order.

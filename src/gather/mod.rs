@@ -2,6 +2,7 @@
 
 mod coverage;
 mod fhir;
+pub mod learned;
 mod order;
 mod prefetch;
 

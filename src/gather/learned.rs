@@ -1,0 +1,144 @@
+//! What was learnt beside the request: questions to the EHR's FHIR server and the member directory, and their answers.
+//!
+//! Plain data. It is kept with the answer, so that the same answer can be made again without asking anybody.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::decide::facts::Standing;
+
+/// A question to the EHR's FHIR server, relative to its base.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Query {
+    /// `GET Location/1`
+    Read {
+        /// `Location`
+        kind: String,
+        /// `1`
+        id: String,
+    },
+    /// `GET Coverage?patient=1&status=active`
+    Search {
+        /// `Coverage`
+        kind: String,
+        /// Names and values of the parameters; a value may list several with commas.
+        parameters: Vec<(String, String)>,
+    },
+}
+
+impl Query {
+    /// A read.
+    #[must_use]
+    pub fn read(kind: &str, id: &str) -> Self {
+        Self::Read { kind: kind.to_owned(), id: id.to_owned() }
+    }
+
+    /// A search.
+    #[must_use]
+    pub fn search(kind: &str, parameters: &[(&str, &str)]) -> Self {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self::Search { kind: kind.to_owned(), parameters }
+    }
+
+    /// The type of resource that is asked for.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Read { kind, .. } | Self::Search { kind, .. } => kind,
+        }
+    }
+}
+
+/// Why the EHR's FHIR server could not be asked, or its answer not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Failure {
+    /// The server is not one that is registered for this client, or not one that may be asked (FAULTS E09, E10, E11).
+    NotRegistered,
+    /// It refused the token: 401 or 403 (E01).
+    Refused,
+    /// The token's time is over, or will be before an answer (E12).
+    Expired,
+    /// No answer in time (E02, E03).
+    Late,
+    /// It cannot be reached, or answers with an error (E04).
+    Unreachable,
+    /// It has failed so often that it is not asked for a while (E04).
+    Open,
+    /// More bytes, pages or redirects than are followed (E03, E07, E08).
+    TooMuch,
+    /// Not the FHIR resource that was asked for (E05).
+    Unreadable,
+    /// Another patient's data (E05).
+    OtherPatient,
+    /// It did not search as it was asked to (E06).
+    Ignored,
+}
+
+/// What came of a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The bodies, each JSON text of one object: a resource, or the pages of a search.
+    Found(Vec<String>),
+    /// There is no such resource: 404 or 410 to a read.
+    Nothing,
+    /// It could not be learnt.
+    Failed(Failure),
+}
+
+/// How a patient and a coverage are looked up in the payer's member directory.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+pub struct MemberQuery {
+    /// `Patient.identifier`: system and value.
+    pub identifiers: Vec<(String, String)>,
+    /// Family names.
+    pub family: Vec<String>,
+    /// Given names.
+    pub given: Vec<String>,
+    /// The whole date of birth.
+    pub birth_date: Option<Date>,
+    /// What the Coverage says of its subscriber and itself: `subscriberId`, `identifier.value`.
+    pub numbers: Vec<String>,
+}
+
+/// Tells nothing of the person.
+impl fmt::Debug for MemberQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemberQuery({} identifiers, {} numbers)", self.identifiers.len(), self.numbers.len())
+    }
+}
+
+/// What the directory says; an error is technical, never "not found".
+pub type MemberReply = Result<Standing, LookupFailed>;
+
+/// The directory could not be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupFailed;
+
+/// Everything that was learnt for one answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Learned {
+    /// What the EHR was asked, in the order it was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<(Query, Reply)>,
+    /// What the member directory was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<(MemberQuery, MemberReply)>,
+}
+
+/// Where what the request lacks can be learnt: the EHR and the directory, a record of what they said, or nowhere.
+pub trait Source: Sync {
+    /// Asks the EHR's FHIR server, all at once; a reply for each question, in their order.
+    fn ask<'s>(&'s self, queries: &'s [Query]) -> BoxFuture<'s, Vec<Reply>>;
+
+    /// Whether the EHR's FHIR server can be asked at all: it said where it is, and gave a token.
+    fn can_ask(&self) -> bool;
+
+    /// Asks the member directory.
+    fn member<'s>(&'s self, query: &'s MemberQuery) -> BoxFuture<'s, MemberReply>;
+
+    /// Whether there is a member directory.
+    fn has_members(&self) -> bool;
+}
