@@ -41,9 +41,9 @@ enum Action {
     Decide {
         /// The request, as an EHR would send it.
         file: PathBuf,
-        /// The service it is for.
-        #[arg(long, default_value = "order-sign-crd")]
-        service: String,
+        /// The service it is for; the one of the hook that it says it is of, if none is named.
+        #[arg(long)]
+        service: Option<String>,
     },
     /// Prove a policy set: that of the settings, or a folder.
     Check {
@@ -133,7 +133,7 @@ impl Command {
         let settings = Settings::read(self.config.as_deref(), |name| std::env::var(name).ok())?;
         match self.action.unwrap_or(Action::Serve) {
             Action::Serve => serve::run(&settings),
-            Action::Decide { file, service } => decide::run(&settings, &file, &service),
+            Action::Decide { file, service } => decide::run(&settings, &file, service.as_deref()),
             Action::Check { dir } => check::run(dir.as_deref().or(settings.policies.as_deref())),
             Action::Explain { assertion_id } => explain::run(&settings, &assertion_id),
             Action::Replay { assertion_id } => replay::run(&settings, &assertion_id),
@@ -151,7 +151,12 @@ fn today() -> Date {
 }
 
 fn manner(settings: &Settings) -> Manner {
-    Manner { limits: settings.limits, payer_check: settings.payer_check, default_version: Version::V2_0 }
+    Manner {
+        limits: settings.limits,
+        payer_check: settings.payer_check,
+        allow_http: true,
+        default_version: Version::V2_0,
+    }
 }
 
 /// Opens a ledger that is there; looking at one never makes one.

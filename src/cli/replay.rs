@@ -4,6 +4,7 @@ use std::io::Write;
 
 use covenant::answer::{self, Manner, Moment};
 use covenant::config::Settings;
+use covenant::gather::learned::Nobody;
 use covenant::policy::SetError;
 use covenant::policy::load;
 use covenant::record::{Entry, Ledger};
@@ -41,6 +42,6 @@ fn again(settings: &Settings, entry: &Entry) -> Result<Vec<u8>, CommandError> {
     let version = Version::named(&entry.crd_version).ok_or_else(|| other("this version speaks no such CRD version"))?;
     let manner = Manner { default_version: version, ..manner(settings) };
     let moment = Moment { at: entry.at, today: entry.today, seed: entry.seed };
-    let answer = answer::answer(&entry.request, service, &draft.set, &manner, &moment);
+    let answer = answer::at_once(&entry.request, service, &draft.set, &manner, &moment, Nobody);
     Ok(answer.map_err(|refusal| CommandError::Other(format!("is refused now: {refusal}")))?.body)
 }

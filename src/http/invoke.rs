@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::{App, JSON, REQUEST_ID, body};
 use crate::answer::{self, Moment};
 use crate::auth::{self, VerifiedClient};
+use crate::gather::learned::Nobody;
 use crate::record::{self, Entry, Recorded, Response};
 use crate::request::hook::{self, Service};
 use crate::telemetry::RequestLine;
@@ -67,7 +68,8 @@ async fn answer_and_record(
 ) -> Outcome {
     let started = Instant::now();
     let moment = Moment::now(&app.zone);
-    let answer = answer::answer(&body, service, &app.set, &app.manner, &moment).map_err(Problem::Refused)?;
+    let answer = answer::answer(&body, service, &app.set, &app.manner, &moment, |_| Nobody).await;
+    let answer = answer.map_err(Problem::Refused)?;
     let entry = Entry {
         id: invocation,
         at: moment.at,

@@ -165,6 +165,7 @@ fn request(error: &RequestError) -> Row {
         RequestError::TooManyOrders => {
             row(422, "too-costly", "There are too many orders.").at("context.draftOrders.entry")
         }
+        RequestError::OpenServer => row(400, "value", "The EHR's FHIR server must be https.").at("fhirServer"),
         RequestError::OrderWithoutId(place) => row(422, "required", "An order must have an id.").at(place),
         RequestError::DuplicateOrder(place) => row(422, "duplicate", "Two orders have the same id.").at(place),
     }
@@ -191,6 +192,12 @@ fn gather(error: &GatherError) -> Row {
         }
         GatherError::OtherPayer => row(400, "not-supported", "The coverage is another payer's.").at("Coverage.payor"),
         GatherError::PayerNotSaid => row(400, "value", "The coverage does not say whose it is.").at("Coverage.payor"),
+        GatherError::OrderNotFound(place) => {
+            row(422, "not-found", "An order that the request names is not to be found.").at(place)
+        }
+        GatherError::OrderNotHad(place) => {
+            row(412, "incomplete", "An order that the request names could not be fetched.").at(place)
+        }
         GatherError::OtherBeneficiary => {
             row(422, "invariant", "The coverage is for another patient than the request.").at("Coverage.beneficiary")
         }

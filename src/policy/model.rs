@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads, checks or decides; the words are those of FHIR and of `fhir-resources/README.md`.
 
+mod offer;
 mod set;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::template::Template;
+pub use offer::{Draft, Form, Offer, Suggestion};
 pub use set::{DefaultRule, Hits, Meanings, OverrideReason, Payer, Plan, PolicySet, System};
 
 /// A code system that the set knows, by its place in [`PolicySet::systems`].
@@ -39,15 +41,82 @@ pub enum FactName {
     Plan,
     /// The diagnoses the order is for.
     Diagnosis,
+    /// Who will do it, by the numbers that providers have.
+    Performer,
+    /// The patient's age on the day of the service, in whole years.
+    Age,
+    /// How much is ordered.
+    Quantity,
+    /// The medications that the patient has or had.
+    History,
 }
 
-/// True if any code of the fact is one of these.
+impl FactName {
+    /// The facts that conditions of cases and notes can name; the code and the date choose the policy and its version.
+    pub const CONDITIONS: [Self; 7] =
+        [Self::Setting, Self::Plan, Self::Diagnosis, Self::Performer, Self::Age, Self::Quantity, Self::History];
+
+    /// Whether its value is a number.
+    #[must_use]
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Age | Self::Quantity)
+    }
+}
+
+/// The value of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Codes; none if there is known to be none.
+    Codes(Vec<Coding>),
+    /// A number, in thousandths.
+    Number(i64),
+}
+
+/// No codes: what a fact says that says nothing.
+pub static NO_CODES: Value = Value::Codes(Vec::new());
+
+/// What a condition looks for in a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// Any of these codes, sorted.
+    AnyOf(Vec<Coding>),
+    /// A number from the first to the second, both meant, in thousandths.
+    Within(Option<i64>, Option<i64>),
+}
+
+/// Something that is to be so of one fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The fact that is looked at.
     pub fact: FactName,
-    /// The codes that make it true, sorted.
-    pub any_of: Vec<Coding>,
+    /// What is looked for.
+    pub test: Test,
+    /// Whether it must not be found.
+    pub not: bool,
+}
+
+impl Condition {
+    /// Whether it holds for a value.
+    #[must_use]
+    pub fn holds(&self, value: &Value) -> bool {
+        let found = match (&self.test, value) {
+            (Test::AnyOf(wanted), Value::Codes(codes)) => codes.iter().any(|code| wanted.binary_search(code).is_ok()),
+            (Test::Within(low, high), Value::Number(number)) => {
+                low.is_none_or(|low| low <= *number) && high.is_none_or(|high| *number <= high)
+            }
+            _ => false,
+        };
+        found != self.not
+    }
+
+    /// The codes it names.
+    #[must_use]
+    pub fn codes(&self) -> &[Coding] {
+        match &self.test {
+            Test::AnyOf(codes) => codes,
+            Test::Within(..) => &[],
+        }
+    }
 }
 
 /// `covered`, as a rule says it.
@@ -91,6 +160,20 @@ pub enum DocNeeded {
     Conditional,
     /// Cannot be said now, for technical reasons.
     Indeterminate,
+}
+
+impl DocNeeded {
+    /// The code of CRD 2.2.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Clinical => "clinical",
+            Self::Admin => "admin",
+            Self::Patient => "patient",
+            Self::Conditional => "conditional",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
 }
 
 /// `doc-purpose`: what the documentation is for.
@@ -169,6 +252,8 @@ pub struct Outcome {
     pub doc_purpose: Vec<DocPurpose>,
     /// `questionnaire`, canonical URLs.
     pub questionnaires: Vec<Box<str>>,
+    /// `dependency`: the codes of another order in the same request that it depends on.
+    pub depends_on: Vec<Coding>,
     /// `expiry-date`
     pub expiry: Option<Date>,
 }
@@ -209,8 +294,11 @@ pub struct Link {
     pub label: Box<str>,
     /// Where, https.
     pub url: Box<str>,
-    /// What kind of link; a card of an external reference has `absolute` ones only (CRD resp-19).
+    /// `absolute`, or `smart` for an app to launch; a card has links of one kind (CRD resp-19, resp-72).
     pub r#type: &'static str,
+    /// What the app is told.
+    #[serde(rename = "appContext", skip_serializing_if = "Option::is_none")]
+    pub app_context: Option<Box<str>>,
 }
 
 /// A card as the policy words it.
@@ -228,6 +316,8 @@ pub struct Card {
     pub links: Vec<Link>,
     /// The links as a card writes them.
     pub written_links: Written,
+    /// What it offers to do; a card with links offers nothing.
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// JSON that is the same in every answer, so it is written once, at load.
@@ -332,10 +422,16 @@ pub struct Policy {
     /// The notes.
     pub notes: Vec<Notes>,
     /// For each fact the cases name, a value of each kind that they tell apart.
-    pub domains: BTreeMap<FactName, Vec<Vec<Coding>>>,
+    pub domains: BTreeMap<FactName, Vec<Value>>,
 }
 
 impl Policy {
+    /// Every condition of its cases and notes.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let notes = self.notes.iter().flat_map(|group| &group.notes);
+        self.cases.iter().map(|case| &case.action).chain(notes).flat_map(|action| &action.conditions)
+    }
+
     /// Whether it is in force on a day.
     #[must_use]
     pub fn in_force(&self, day: Date) -> bool {

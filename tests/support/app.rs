@@ -97,7 +97,12 @@ pub fn app_with(ledger: Arc<dyn Ledger>) -> App {
 fn app(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, change: impl FnOnce(&mut Settings)) -> App {
     let mut settings = Settings::read(None, |_| None).unwrap();
     change(&mut settings);
-    let manner = Manner { limits: settings.limits, payer_check: settings.payer_check, default_version: Version::V2_0 };
+    let manner = Manner {
+        limits: settings.limits,
+        payer_check: settings.payer_check,
+        allow_http: true,
+        default_version: Version::V2_0,
+    };
     App::new(set, ledger, manner, TimeZone::get(&settings.time_zone).unwrap())
 }
 
