@@ -10,7 +10,7 @@ use crate::support::{Place, PolicyFolder, Reply, order};
 /// A place with a ledger that has the answers to these requests, which are given back.
 fn recorded(place: &Place, requests: impl IntoIterator<Item = Vec<u8>>) -> Vec<Reply> {
     let server = place.serve();
-    let replies = requests.into_iter().map(|request| server.sign(request).answered()).collect();
+    let replies = requests.into_iter().map(|request| server.invoke(request).answered()).collect();
     server.kill();
     replies
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderValue;
+use serde_json::Value;
 
 use super::{Connection, Reply};
 
@@ -33,6 +34,13 @@ impl Caller {
         reply(self.call("application/json").body(body.into()))
     }
 
+    /// Calls the service of the hook that the body is of.
+    pub fn invoke(&self, body: impl Into<Vec<u8>>) -> Reply {
+        let body = body.into();
+        let hook = serde_json::from_slice::<Value>(&body).unwrap()["hook"].as_str().unwrap().to_owned();
+        reply(self.post(&format!("{hook}-crd"), "application/json").body(body)).unwrap()
+    }
+
     /// Calls order-sign with a body that says it is of this type.
     pub fn sign_as(&self, media_type: &str, body: impl Into<Vec<u8>>) -> Reply {
         reply(self.call(media_type).body(body.into())).unwrap()
@@ -49,7 +57,11 @@ impl Caller {
     }
 
     fn call(&self, media_type: &str) -> RequestBuilder {
-        let url = format!("http://{}/cds-services/order-sign-crd", self.address);
+        self.post("order-sign-crd", media_type)
+    }
+
+    fn post(&self, service: &str, media_type: &str) -> RequestBuilder {
+        let url = format!("http://{}/cds-services/{service}", self.address);
         self.client.post(url).header("Content-Type", media_type)
     }
 }
