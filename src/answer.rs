@@ -177,7 +177,7 @@ fn decide_and_render(
         version: invocation.version,
         options: &invocation.options,
         coverage: gathered.coverage.as_deref(),
-        record: gathered.record.as_ref().map(|record| (record.sent.as_str(), record.own.as_str())),
+        record: gathered.record.as_ref().map(|record| (record.sent, record.own.as_str())),
         patient: &invocation.patient_id,
         encounter: invocation.encounter_id.as_deref(),
         forms: &gathered.forms,

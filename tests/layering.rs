@@ -43,7 +43,15 @@ const ROOMS: [(&str, &[&str]); 18] = [
     // From the proof it has the words and lengths that were proved to fit.
     (
         "render",
-        &["decide::determination", "policy::check", "policy::model", "policy::template", "request", "telemetry"],
+        &[
+            "decide::determination",
+            "policy::check",
+            "policy::model",
+            "policy::number",
+            "policy::template",
+            "request",
+            "telemetry",
+        ],
     ),
     ("record", &["decide::facts", "gather::learned", "telemetry"]),
     // The commands are another crate, which sees the front doors.

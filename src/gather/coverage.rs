@@ -9,16 +9,17 @@ use super::learned::Query;
 use crate::config::PayerCheck;
 use crate::decide::facts::{Cover, Fact, InForce, Why};
 use crate::policy::model::{Coding, PolicySet};
+use crate::request::json::View;
 use crate::request::schema::{Issue, Misfit};
 use crate::request::{Invocation, Order, Prefetched};
 
 /// The Coverage, read.
 #[derive(Debug, Clone)]
-pub(super) struct Coverage {
+pub(super) struct Coverage<'k> {
     /// How coverage information refers to it: `Coverage/id`.
     pub(super) reference: String,
-    /// Its bytes, as they came.
-    pub(super) raw: String,
+    /// As it came.
+    pub(super) view: View<'k>,
     /// Whether it can be rested on.
     pub(super) cover: Cover,
     /// Its product line.
@@ -29,9 +30,9 @@ pub(super) struct Coverage {
 
 /// What is known of the Coverage.
 #[derive(Debug)]
-pub(super) enum Sought {
+pub(super) enum Sought<'k> {
     /// It.
-    Is(Box<Coverage>),
+    Is(Box<Coverage<'k>>),
     /// It could not be learnt (CRD resp-43); what an order says of it, if one does.
     Failed(Option<String>, Why),
 }
@@ -40,12 +41,12 @@ pub(super) enum Sought {
 ///
 /// # Errors
 /// There is none, there are several, it is another's or it is not ours.
-pub(super) fn coverage(
-    known: &Known<'_>,
+pub(super) fn coverage<'k>(
+    known: &Known<'k>,
     orders: &[Order<'_>],
     set: &PolicySet,
     payer_check: PayerCheck,
-) -> Result<Sought, GatherError> {
+) -> Result<Sought<'k>, GatherError> {
     let invocation = known.invocation;
     let mut found = known.all("Coverage");
     if found.is_empty() {
@@ -80,8 +81,8 @@ pub(super) fn coverage(
         return Ok(Sought::Failed(Some(reference), why));
     }
     let in_force = in_force(&value).map_err(|none| none.refused(invocation))?;
-    let (raw, plan) = (resource.view.raw().to_owned(), plan(&value, set));
-    Ok(Sought::Is(Box::new(Coverage { reference, raw, cover: Cover::Is(in_force), plan, value })))
+    let (view, plan) = (resource.view, plan(&value, set));
+    Ok(Sought::Is(Box::new(Coverage { reference, view, cover: Cover::Is(in_force), plan, value })))
 }
 
 /// What an order says of the coverage it is under (`insurance`), so that an answer can name what it could not see.

@@ -18,6 +18,7 @@ use jiff::civil::Date;
 use crate::config::PayerCheck;
 use crate::decide::facts::{Companion, Cover, Facts, Why};
 use crate::policy::model::{Form, Offer, PolicySet};
+use crate::request::json::View;
 use crate::request::schema::Misfit;
 use crate::request::version::Version;
 use crate::request::{Invocation, Order};
@@ -84,8 +85,8 @@ impl GatherError {
 pub struct Gathered<'k> {
     /// How coverage information refers to the Coverage: `Coverage/id`; `None` if nobody knows its name.
     pub coverage: Option<String>,
-    /// What the payer's records say of the Coverage, beside what was sent: each as JSON text.
-    pub record: Option<Record>,
+    /// What the payer's records say of the Coverage, beside what was sent.
+    pub record: Option<Record<'k>>,
     /// The forms (`url|version`) that the EHR is known to have.
     pub forms: Vec<String>,
     /// The orders that an answer is due for.
@@ -96,10 +97,10 @@ pub struct Gathered<'k> {
 
 /// The Coverage that was sent, and as the payer has it.
 #[derive(Debug)]
-pub struct Record {
-    /// As it was sent.
-    pub sent: String,
-    /// As it was imported.
+pub struct Record<'k> {
+    /// As it came.
+    pub sent: View<'k>,
+    /// As it was imported, JSON text.
     pub own: String,
 }
 
@@ -166,7 +167,7 @@ fn all<'k>(known: &Known<'k>, set: &PolicySet, way: &Way) -> Result<Gathered<'k>
         }
     }
     let own = records.and_then(|records| records.coverage);
-    let record = found.zip(own).map(|(coverage, own)| Record { sent: coverage.raw, own });
+    let record = found.zip(own).map(|(coverage, own)| Record { sent: coverage.view, own });
     let forms = forms(known, &facts, set);
     Ok(Gathered { coverage: reference, record, forms, orders, facts })
 }

@@ -25,7 +25,7 @@ const ENDED: [&str; 3] = ["revoked", "entered-in-error", "cancelled"];
 pub(super) fn facts(
     known: &Known<'_>,
     order: &Order<'_>,
-    coverage: Result<&Coverage, Cover>,
+    coverage: Result<&Coverage<'_>, Cover>,
     set: &PolicySet,
     today: Date,
 ) -> Result<Facts, GatherError> {

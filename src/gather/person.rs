@@ -55,7 +55,7 @@ pub(super) struct Records {
 ///
 /// Person and coverage are looked up separately, and a look-up that fails is technical, never "not found" (CRD resp-43 to
 /// resp-45).
-pub(super) fn records(known: &Known<'_>, coverage: &mut Coverage, set: &PolicySet) -> Result<Records, GatherError> {
+pub(super) fn records(known: &Known<'_>, coverage: &mut Coverage<'_>, set: &PolicySet) -> Result<Records, GatherError> {
     let mut records = Records { authorized: Vec::new(), coverage: None };
     let query = match known.one("Patient", &known.invocation.patient_id, true)? {
         Found::Is(patient) => query(Some(&patient), coverage),
@@ -99,7 +99,7 @@ fn authorized(membership: &Membership, set: &PolicySet) -> Vec<Authorized> {
     known.collect()
 }
 
-fn query(patient: Option<&Value>, coverage: &Coverage) -> MemberQuery {
+fn query(patient: Option<&Value>, coverage: &Coverage<'_>) -> MemberQuery {
     let owned = |text: &str| text.to_owned();
     let identifiers = |value: &Value| -> Vec<(String, String)> {
         let all = list(value, "identifier").iter();

@@ -20,6 +20,7 @@ use crate::decide::determination::{Determination, Shown};
 use crate::policy::model::PolicySet;
 use crate::request::Order;
 use crate::request::hook::Hook;
+use crate::request::json::View;
 use crate::request::options::Options;
 use crate::request::version::Version;
 use crate::telemetry::Fault;
@@ -62,8 +63,8 @@ pub struct Frame<'a> {
     pub options: &'a Options,
     /// `Coverage/id`; nothing where nobody knows its name, or no order needed one.
     pub coverage: Option<&'a str>,
-    /// The Coverage as it was sent and as the payer has it, as JSON texts.
-    pub record: Option<(&'a str, &'a str)>,
+    /// The Coverage as it came, and as the payer has it, JSON text.
+    pub record: Option<(View<'a>, &'a str)>,
     /// The patient's id.
     pub patient: &'a str,
     /// The id of the encounter, where the hook has one.

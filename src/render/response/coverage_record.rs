@@ -5,22 +5,16 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Action, Suggestion};
-use crate::config::Limits;
 use crate::render::ids::Ids;
 use crate::render::splice;
-use crate::request::json::Json;
+use crate::request::json::View;
 
 /// The members in which the payer's record is right.
 const MEMBERS: [&str; 6] = ["status", "type", "subscriberId", "period", "class", "network"];
 
-/// Nothing of it comes from outside unchecked: it was read once with these bounds or with smaller ones.
-const LIMITS: Limits =
-    Limits { body_bytes: usize::MAX, body_seconds: 0, depth: 128, nodes: usize::MAX, orders: 0, in_flight: 0 };
-
 /// The one suggestion to put the record right, if there is something to put right.
-pub(in crate::render) fn put_right(sent: &str, own: &str, ids: &mut Ids) -> Option<Suggestion> {
-    let scanned = Json::scan(sent.as_bytes(), &LIMITS).ok()?;
-    let (before, own): (Value, Value) = (scanned.root().value(), serde_json::from_str(own).ok()?);
+pub(in crate::render) fn put_right(sent: View<'_>, own: &str, ids: &mut Ids) -> Option<Suggestion> {
+    let (before, own): (Value, Value) = (sent.value(), serde_json::from_str(own).ok()?);
     let differing = MEMBERS.iter().filter_map(|name| {
         let right = own.get(*name)?;
         (before.get(*name) != Some(right)).then(|| ((*name).to_owned(), right.to_string()))
@@ -29,7 +23,7 @@ pub(in crate::render) fn put_right(sent: &str, own: &str, ids: &mut Ids) -> Opti
     if differing.is_empty() {
         return None;
     }
-    let resource = RawValue::from_string(splice::with_members(scanned.root(), &differing)).ok()?;
+    let resource = RawValue::from_string(splice::with_members(sent, &differing)).ok()?;
     let label = "Update the coverage record".to_owned();
     let action = Action {
         r#type: "update",
