@@ -1,6 +1,7 @@
 //! Fills the facts that are decided from, out of what the EHR sent. What is not there is itself a fact.
 
 mod coverage;
+pub mod ehr;
 mod fhir;
 pub mod learned;
 mod order;
