@@ -59,16 +59,16 @@ pub(super) fn passes(parameters: &Parameters, resource: View<'_>) -> bool {
 /// Whether a resource's code is this token: `system|code` or `code`.
 fn has_code(resource: View<'_>, wanted: &str) -> bool {
     let (system, code) = token(wanted);
-    let Some(codings) = resource.get("code").and_then(|concept| concept.get("coding")) else { return false };
-    let found = codings.items().any(|coding| {
+    let concept = resource.get("code");
+    let mut codings = concept.and_then(|concept| concept.get("coding")).into_iter().flat_map(View::items);
+    codings.any(|coding| {
         let same_system = match system {
             None => true,
             Some("") => text(coding, "system").is_none(),
             Some(system) => says(coding, "system", system),
         };
         same_system && (code.is_empty() || says(coding, "code", code))
-    });
-    found
+    })
 }
 
 fn token(value: &str) -> (Option<&str>, &str) {
