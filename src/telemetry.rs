@@ -88,9 +88,9 @@ impl EhrLine<'_> {
     pub fn log(&self) {
         let Self { origin, failure, security, micros } = *self;
         if security {
-            tracing::warn!(origin, failure, security, fault = "ehr", micros, "asked the EHR for nothing");
+            tracing::warn!(origin, failure, security, fault = "ehr", micros, "the EHR was asked in vain");
         } else {
-            tracing::info!(origin, failure, fault = "ehr", micros, "asked the EHR for nothing");
+            tracing::info!(origin, failure, fault = "ehr", micros, "the EHR was asked in vain");
         }
     }
 }

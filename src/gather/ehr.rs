@@ -27,7 +27,7 @@ use super::learned::{Failure, Query, Reply};
 use crate::config::EhrSettings;
 use crate::telemetry::{self, EhrLine};
 use base::{Base, Unfit};
-use call::Got;
+use call::{Caller, Got};
 use circuit::Circuit;
 use warm::Warm;
 
@@ -178,8 +178,8 @@ impl Ehr {
             telemetry::ehr_not_registered();
             return Err(Failure::NotRegistered);
         };
-        let mut header =
-            HeaderValue::from_str(&format!("Bearer {}", authorization.token)).map_err(|_| Failure::Refused)?;
+        let token = Some(&authorization.token).filter(|token| is_token(token)).ok_or(Failure::Refused)?;
+        let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Failure::Refused)?;
         header.set_sensitive(true);
         Ok(Way {
             server: server.clone(),
@@ -204,6 +204,8 @@ impl Ehr {
             let started = Instant::now();
             match self.reply(way, query, until).await {
                 Ok(reply) => reply,
+                // That it is left alone was said when it began.
+                Err(Failure::Open) => Reply::Failed(Failure::Open),
                 Err(failure) => {
                     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
                     // A registered name that leads into our own network is as much of an attempt.
@@ -230,10 +232,14 @@ impl Ehr {
         Ok(reply)
     }
 
+    fn caller<'a>(&'a self, way: &'a Way, until: Instant) -> Caller<'a> {
+        let fair = Duration::from_millis(self.settings.deadline_millis / 2);
+        Caller { client: &self.client, way, until, fair, left: self.settings.response_bytes }
+    }
+
     async fn read(&self, way: &Way, query: &Query, kind: &str, id: &str, until: Instant) -> Result<Reply, Failure> {
         let url = way.server.base.url_of(query).ok_or(Failure::Unreadable)?;
-        let mut left = self.settings.response_bytes;
-        match call::get(&self.client, way, &url, until, &mut left).await? {
+        match self.caller(way, until).get(&url).await? {
             Got::Body(body) => Ok(Reply::Found(vec![reading::resource(body, kind, id, &way.patient)?])),
             Got::Gone => Ok(Reply::Nothing),
         }
@@ -247,15 +253,15 @@ impl Ehr {
         parameters: &[(String, String)],
         until: Instant,
     ) -> Result<Reply, Failure> {
-        let mut left = self.settings.response_bytes;
-        let ignored = match self.pages(way, query, parameters, until, &mut left).await? {
+        let mut caller = self.caller(way, until);
+        let ignored = match self.pages(&mut caller, query, parameters).await? {
             Searched::AsAsked(pages) => return Ok(Reply::Found(pages)),
             Searched::Ignoring(ignored) => ignored,
         };
         let mut found = Vec::new();
         for query in searched::narrower(kind, parameters, &ignored).ok_or(Failure::Ignored)? {
             let Query::Search { parameters, .. } = &query else { continue };
-            match self.pages(way, &query, parameters, until, &mut left).await? {
+            match self.pages(&mut caller, &query, parameters).await? {
                 Searched::AsAsked(pages) => found.extend(pages),
                 Searched::Ignoring(_) => return Err(Failure::Ignored),
             }
@@ -266,19 +272,18 @@ impl Ehr {
     /// The pages of a search, if the first says that it is what was searched for.
     async fn pages(
         &self,
-        way: &Way,
+        caller: &mut Caller<'_>,
         query: &Query,
         parameters: &[(String, String)],
-        until: Instant,
-        left: &mut usize,
     ) -> Result<Searched, Failure> {
+        let way = caller.way;
         let mut url = way.server.base.url_of(query).ok_or(Failure::Unreadable)?;
         let mut pages = Vec::new();
         loop {
             if pages.len() >= self.settings.pages {
                 return Err(Failure::TooMuch);
             }
-            let Got::Body(body) = call::get(&self.client, way, &url, until, left).await? else {
+            let Got::Body(body) = caller.get(&url).await? else {
                 return Err(Failure::Unreachable);
             };
             let page =
@@ -327,6 +332,11 @@ fn client(settings: &EhrSettings, only_http: bool) -> Result<Client, EhrError> {
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(settings.concurrent);
     Ok(client.build()?)
+}
+
+/// Whether a text can be a bearer token: it ends no header and begins no other.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A failure in the log.

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use covenant::config::EhrSettings;
 use covenant::gather::ehr::{Ehr, EhrError};
 use covenant::gather::learned::{Failure, Query, Reply};
 
@@ -141,6 +142,17 @@ async fn e04_a_server_that_refuses_or_does_not_know_is_not_a_server_that_fails()
     for id in ["2", "3", "4", "5"] {
         asking.ask(Query::read("Location", id)).await;
         assert_eq!(asking.ask(one()).await, found(), "after {id}");
+    }
+}
+
+#[tokio::test]
+async fn e04_a_server_that_hangs_is_left_alone_if_it_had_a_fair_time() {
+    for (deadline, after) in [(200, Failure::Open), (60_000, Failure::Late)] {
+        let server = FakeEhr::empty().but("Location/1", Behaviour::Hangs).starts();
+        let change = |settings: &mut EhrSettings| (settings.break_after, settings.deadline_millis) = (1, deadline);
+        let asking = Asking::with(&server, change).within_millis(200);
+        assert_eq!(asking.ask(one()).await, failed(Failure::Late));
+        assert_eq!(asking.ask(one()).await, failed(after));
     }
 }
 

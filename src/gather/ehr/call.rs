@@ -38,52 +38,65 @@ enum Trouble {
     Again(Duration),
 }
 
-/// Calls, and counts it for the circuit of the server. What comes is taken off `left`.
-pub(super) async fn get(
-    client: &Client,
-    way: &Way,
-    url: &Url,
-    until: Instant,
-    left: &mut usize,
-) -> Result<Got, Failure> {
-    if Instant::now() >= until {
-        return Err(Failure::Late);
-    }
-    let leave = way.server.circuit.enter().ok_or(Failure::Open)?;
-    let mut got = attempt(client, way, url, until, left).await;
-    if let Err(Trouble::Again(pause)) = got
-        && let Some(then) = Instant::now().checked_add(pause).filter(|then| *then < until)
-    {
-        tokio::time::sleep_until(then.into()).await;
-        got = attempt(client, way, url, until, left).await;
-    }
-    let failure = match got {
-        Ok(got) => {
-            leave.answered();
-            return Ok(got);
-        }
-        Err(Trouble::Answered(failure)) => {
-            leave.answered();
-            return Err(failure);
-        }
-        Err(Trouble::Untold(failure)) => return Err(failure),
-        Err(Trouble::Down(failure)) => failure,
-        Err(Trouble::Again(_)) => Failure::Unreachable,
-    };
-    if leave.failed() {
-        telemetry::ehr_left_alone(&way.server.origin);
-    }
-    Err(failure)
+/// What one question may use up, whatever calls it takes.
+pub(super) struct Caller<'a> {
+    pub(super) client: &'a Client,
+    pub(super) way: &'a Way,
+    pub(super) until: Instant,
+    /// A call that had less time than this does not tell that the server is too slow.
+    pub(super) fair: Duration,
+    /// Bytes that may still come.
+    pub(super) left: usize,
 }
 
-async fn attempt(client: &Client, way: &Way, url: &Url, until: Instant, left: &mut usize) -> Result<Got, Trouble> {
-    if way.has_expired() {
-        return Err(Trouble::Untold(Failure::Expired));
+impl Caller<'_> {
+    /// Calls, and counts it for the circuit of the server.
+    pub(super) async fn get(&mut self, url: &Url) -> Result<Got, Failure> {
+        if Instant::now() >= self.until {
+            return Err(Failure::Late);
+        }
+        let leave = self.way.server.circuit.enter().ok_or(Failure::Open)?;
+        let mut got = self.attempt(url).await;
+        if let Err(Trouble::Again(pause)) = got
+            && let Some(then) = Instant::now().checked_add(pause).filter(|then| *then < self.until)
+        {
+            tokio::time::sleep_until(then.into()).await;
+            got = self.attempt(url).await;
+        }
+        let failure = match got {
+            Ok(got) => {
+                leave.answered();
+                return Ok(got);
+            }
+            Err(Trouble::Answered(failure)) => {
+                leave.answered();
+                return Err(failure);
+            }
+            Err(Trouble::Untold(failure)) => return Err(failure),
+            Err(Trouble::Down(failure)) => failure,
+            Err(Trouble::Again(_)) => Failure::Unreachable,
+        };
+        if leave.failed() {
+            telemetry::ehr_left_alone(&self.way.server.origin);
+        }
+        Err(failure)
     }
-    let call = client.get(url.clone()).header(AUTHORIZATION, way.authorization.clone());
-    let call = call.header(ACCEPT, "application/fhir+json").send();
-    let whole = async { answer(call.await.map_err(|error| broken(&error))?, left).await };
-    tokio::time::timeout_at(until.into(), whole).await.unwrap_or(Err(Trouble::Down(Failure::Late)))
+
+    async fn attempt(&mut self, url: &Url) -> Result<Got, Trouble> {
+        if self.way.has_expired() {
+            return Err(Trouble::Untold(Failure::Expired));
+        }
+        let started = Instant::now();
+        let call = self.client.get(url.clone()).header(AUTHORIZATION, self.way.authorization.clone());
+        let call = call.header(ACCEPT, "application/fhir+json").send();
+        let left = &mut self.left;
+        let whole = async { answer(call.await.map_err(|error| broken(&error))?, left).await };
+        let late = |_| {
+            let fair = started.elapsed() >= self.fair;
+            Err(if fair { Trouble::Down(Failure::Late) } else { Trouble::Untold(Failure::Late) })
+        };
+        tokio::time::timeout_at(self.until.into(), whole).await.unwrap_or_else(late)
+    }
 }
 
 async fn answer(response: Response, left: &mut usize) -> Result<Got, Trouble> {
