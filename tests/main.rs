@@ -14,6 +14,7 @@ mod support;
 mod commands;
 mod crash;
 mod decide_laws;
+mod ehr;
 mod faults;
 mod golden;
 mod laws_support;

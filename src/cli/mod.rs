@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 
 use covenant::answer::Manner;
 use covenant::config::{Settings, SettingsError};
+use covenant::gather::ehr::EhrError;
 use covenant::policy::SetError;
 use covenant::record::{LedgerError, SqliteLedger};
 use covenant::request::version::Version;
@@ -91,6 +92,9 @@ pub enum CommandError {
     /// A file, a socket or the terminal.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The EHRs' FHIR servers.
+    #[error("{0}")]
+    Ehr(#[from] EhrError),
     /// A schema that is built in.
     #[error("the schema {0} does not compile")]
     Schema(&'static str),
@@ -103,7 +107,7 @@ impl CommandError {
     /// 2 for what has to be put right before trying again, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) | Self::Set(_) | Self::Schema(_) => ExitCode::from(2),
+            Self::Settings(_) | Self::Set(_) | Self::Schema(_) | Self::Ehr(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -154,7 +158,7 @@ fn manner(settings: &Settings) -> Manner {
     Manner {
         limits: settings.limits,
         payer_check: settings.payer_check,
-        allow_http: true,
+        allow_http: settings.ehr.allow_http,
         default_version: Version::V2_0,
     }
 }

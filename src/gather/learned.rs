@@ -130,7 +130,7 @@ pub struct Learned {
 }
 
 /// Where what the request lacks can be learnt: the EHR and the directory, a record of what they said, or nowhere.
-pub trait Source: Sync {
+pub trait Source: Send + Sync {
     /// Asks the EHR's FHIR server, all at once; a reply for each question, in their order.
     fn ask<'s>(&'s self, queries: &'s [Query]) -> BoxFuture<'s, Vec<Reply>>;
 
@@ -142,6 +142,12 @@ pub trait Source: Sync {
 
     /// Whether there is a member directory.
     fn has_members(&self) -> bool;
+}
+
+/// A payer's member directory.
+pub trait Directory: Send + Sync {
+    /// Looks a patient and a coverage up; an error is technical.
+    fn find<'d>(&'d self, query: &'d MemberQuery) -> BoxFuture<'d, MemberReply>;
 }
 
 /// Nobody can be asked: what was sent is all there is.

@@ -4,10 +4,12 @@
 //! Gathering asks nobody: what it looks for and does not find is a wish, and whoever can fulfils it and gathers again.
 
 mod coverage;
+pub mod ehr;
 mod fhir;
 mod history;
 mod known;
 pub mod learned;
+pub mod live;
 mod order;
 mod performer;
 mod person;

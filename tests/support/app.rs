@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use actix_web::dev::ServerHandle;
 use covenant::answer::{Manner, Moment};
 use covenant::config::Settings;
+use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
 use covenant::policy;
 use covenant::policy::model::PolicySet;
@@ -100,10 +101,10 @@ fn app(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, change: impl FnOnce(&mut Se
     let manner = Manner {
         limits: settings.limits,
         payer_check: settings.payer_check,
-        allow_http: true,
+        allow_http: settings.ehr.allow_http,
         default_version: Version::V2_0,
     };
-    App::new(set, ledger, manner, TimeZone::get(&settings.time_zone).unwrap())
+    App::new(set, ledger, manner, TimeZone::get(&settings.time_zone).unwrap(), Ehr::new(&settings.ehr).unwrap())
 }
 
 impl Deref for TestApp {

@@ -3,6 +3,7 @@
 mod app;
 mod call;
 mod child;
+mod ehr;
 mod ledgers;
 mod policies;
 mod raw;
@@ -11,6 +12,7 @@ mod request;
 
 pub use app::{TestApp, app_with};
 pub use child::{Environment, Place, Ran, Served};
+pub use ehr::{Behaviour, FakeEhr, RunningEhr};
 pub use ledgers::TestLedger;
 pub use policies::{PolicyFolder, RULES};
 pub use raw::Connection;
