@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 
 use super::TestLedger;
 use super::call::Caller;
+use super::ehr::RunningEhr;
 
 /// The embedded policy set, proved once for all tests.
 static EMBEDDED: LazyLock<Arc<PolicySet>> =
@@ -40,6 +41,14 @@ impl TestApp {
     /// With other settings.
     pub fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
         Self::with(TestLedger::ordinary(), change)
+    }
+
+    /// With a FHIR server that is registered, though only this machine reaches it.
+    pub fn beside(ehr: &RunningEhr) -> Self {
+        Self::with_settings(|settings| {
+            settings.ehr.servers = vec![ehr.base()];
+            settings.ehr.allow_private = true;
+        })
     }
 
     /// With another ledger.

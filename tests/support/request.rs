@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::ehr::RunningEhr;
+
 /// The word that is in every personal value of a request, so that a leak is found by one search.
 pub const CANARY: &str = "canary";
 
@@ -78,6 +80,11 @@ impl Request {
             "access_token": token, "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read", "subject": "covenant"
         });
         self.with("/fhirAuthorization", authorization)
+    }
+
+    /// The request of an EHR whose FHIR server can be asked.
+    pub fn of(self, ehr: &RunningEhr) -> Self {
+        self.authorized().with("/fhirServer", ehr.base())
     }
 
     /// The request in another version of CRD.
