@@ -1,14 +1,14 @@
 //! Who asks: a client of one fake server, for one patient.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use covenant::config::{EhrSettings, Settings};
 use covenant::gather::ehr::{Authorization, Ehr, Way};
 use covenant::gather::learned::{Failure, Query, Reply};
 use serde_json::{Value, json};
-use tracing::subscriber::DefaultGuard;
 
 use crate::support::RunningEhr;
 
@@ -115,27 +115,32 @@ pub fn location(id: &str) -> Value {
     json!({"resourceType": "Location", "id": id})
 }
 
-/// Everything that is logged on this thread while the guard is there.
-pub fn log() -> (Log, DefaultGuard) {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    (log, tracing::subscriber::set_default(subscriber))
+thread_local! {
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+/// From now on what a thread logs is kept for it.
+///
+/// For all threads at once: a subscriber of one thread misses events that another thread without one has met first.
+pub fn keep_logs() {
+    static KEPT: Once = Once::new();
+    KEPT.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| ThreadLog).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        tracing::callsite::rebuild_interest_cache();
+    });
 }
 
-impl Write for Log {
+/// What this thread has logged.
+pub fn logged() -> String {
+    String::from_utf8(LOG.take()).unwrap()
+}
+
+struct ThreadLog;
+
+impl Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOG.with_borrow_mut(|log| log.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
