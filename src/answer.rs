@@ -57,6 +57,8 @@ pub struct Answer {
     pub without_token: Option<String>,
     /// The assertion ids in it.
     pub assertions: Vec<String>,
+    /// The ids of its cards.
+    pub cards: Vec<String>,
     /// Every order and what was decided of it, as JSON.
     pub explanations: String,
     /// `hookInstance`
@@ -113,6 +115,7 @@ pub fn answer(
         body: rendered.body,
         without_token: request::without_token(&body),
         assertions: rendered.assertions,
+        cards: rendered.cards,
         explanations: serde_json::to_string(&rendered.explanations).map_err(|_| RenderError::Unwritable)?,
         hook_instance: invocation.hook_instance,
         version: invocation.version,

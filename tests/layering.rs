@@ -242,7 +242,12 @@ fn what_breaks_the_layering_is_found() {
         assert!(found.iter().any(|found| found == message), "{message} is not in {found:#?}");
     }
     let found = broken("src/record/new.rs", "fn f() { crate::render::render() }");
-    assert_eq!(found, ["src/record/new.rs:2: record names crate::render::render; it may name telemetry"]);
+    assert_eq!(
+        found,
+        [
+            "src/record/new.rs:2: record names crate::render::render; it may name decide::facts, gather::learned, telemetry"
+        ]
+    );
     assert!(broken("src/gather/new.rs", "use crate::decide::facts::Facts;").is_empty());
     assert!(!broken("src/gather/new.rs", "use crate::decide::decide;").is_empty());
     assert!(

@@ -16,7 +16,7 @@ use crate::policy::template::Template;
 /// A card as it is written.
 #[derive(Debug, Serialize)]
 pub(super) struct Card<'a> {
-    uuid: String,
+    pub(super) uuid: String,
     pub(super) summary: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,

@@ -82,6 +82,8 @@ pub struct Rendered {
     pub body: Vec<u8>,
     /// The assertion ids in it.
     pub assertions: Vec<String>,
+    /// The ids of its cards.
+    pub cards: Vec<String>,
     /// Every order in words.
     pub explanations: Vec<Explanation>,
 }
@@ -96,7 +98,8 @@ const CARD_BYTES: usize = 6_000;
 pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rendered, RenderError> {
     let shape = Shape::from(frame.version);
     let mut ids = Ids::new(frame.seed);
-    let mut rendered = Rendered { body: Vec::new(), assertions: Vec::new(), explanations: Vec::new() };
+    let mut rendered =
+        Rendered { body: Vec::new(), assertions: Vec::new(), cards: Vec::new(), explanations: Vec::new() };
     let (mut updates, mut drafts) = (String::new(), Vec::new());
     for decision in decisions {
         let assertion = ids.next_id().to_string();
@@ -117,6 +120,7 @@ pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rende
     drafts.sort_by_key(Draft::rank);
     drafts.truncate(frame.options.max_cards);
     let cards: Vec<_> = drafts.iter().map(|draft| draft.write(shape, frame.set, &mut ids)).collect();
+    rendered.cards = cards.iter().map(|card| card.uuid.clone()).collect();
     rendered.body.reserve(updates.len() + CARD_BYTES * cards.len() + 64);
     rendered.body.extend_from_slice(b"{\"cards\":");
     serde_json::to_writer(&mut rendered.body, &cards).map_err(|_| RenderError::Unwritable)?;
