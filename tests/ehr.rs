@@ -7,8 +7,8 @@ mod warm;
 
 use std::time::{Duration, Instant};
 
-use covenant::gather::ehr::Authorization;
 use covenant::gather::learned::{Failure, Query, Reply};
+use covenant::request::Access;
 use serde_json::json;
 
 use crate::support::{Behaviour, FakeEhr, assert_no_leak};
@@ -198,7 +198,7 @@ async fn r07_nothing_of_a_question_an_answer_or_a_token_is_logged() {
 fn a_way_and_an_authorization_do_not_tell_the_token_or_the_patient() {
     let server = FakeEhr::empty().starts();
     let way = Asking::of(&server).way_to(&server.base()).unwrap();
-    let authorization = Authorization { token: TOKEN.to_owned(), expires_in: 300 };
+    let authorization = Access { token: TOKEN.to_owned(), expires_in: 300 };
     let told = format!("{way:?} {authorization:?}");
     assert!(!told.contains(TOKEN) && !told.contains(PATIENT), "{told}");
 }
@@ -207,7 +207,7 @@ fn a_way_and_an_authorization_do_not_tell_the_token_or_the_patient() {
 async fn a_token_that_no_header_can_hold_goes_nowhere() {
     let server = FakeEhr::empty().starts();
     for token in ["a\r\nX-Admin: 1", "a\0", "é", "two words", ""] {
-        let authorization = Authorization { token: token.to_owned(), expires_in: 300 };
+        let authorization = Access { token: token.to_owned(), expires_in: 300 };
         let way = Asking::of(&server).ehr.way(&server.base(), &authorization, PATIENT, Instant::now());
         assert_eq!(way.err(), Some(Failure::Refused), "{token:?}");
     }

@@ -25,6 +25,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::learned::{Failure, Query, Reply};
 use crate::config::EhrSettings;
+use crate::request::Access;
 use crate::telemetry::{self, EhrLine};
 use base::{Base, Unfit};
 use call::{Caller, Got};
@@ -66,22 +67,6 @@ pub enum EhrError {
     /// HTTP cannot be had.
     #[error("HTTP: {0}")]
     Http(#[from] reqwest::Error),
-}
-
-/// What the EHR gave us to ask with.
-#[derive(Clone)]
-pub struct Authorization {
-    /// The bearer token.
-    pub token: String,
-    /// Seconds it is good for from when the request was received.
-    pub expires_in: u64,
-}
-
-/// Does not tell the token.
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Authorization(for {} seconds)", self.expires_in)
-    }
 }
 
 /// A server that may be asked.
@@ -165,26 +150,20 @@ impl Ehr {
     /// # Errors
     /// [`Failure::NotRegistered`]: the server is not exactly a registered one. [`Failure::Refused`]: no header can hold
     /// the token.
-    pub fn way(
-        &self,
-        fhir_server: &str,
-        authorization: &Authorization,
-        patient: &str,
-        received: Instant,
-    ) -> Result<Way, Failure> {
+    pub fn way(&self, fhir_server: &str, access: &Access, patient: &str, received: Instant) -> Result<Way, Failure> {
         let base = Base::parse(fhir_server, &self.settings).ok();
         let server = self.servers.iter().find(|server| Some(&server.base) == base.as_ref());
         let Some(server) = server else {
             telemetry::ehr_not_registered();
             return Err(Failure::NotRegistered);
         };
-        let token = Some(&authorization.token).filter(|token| is_token(token)).ok_or(Failure::Refused)?;
+        let token = Some(&access.token).filter(|token| is_token(token)).ok_or(Failure::Refused)?;
         let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Failure::Refused)?;
         header.set_sensitive(true);
         Ok(Way {
             server: server.clone(),
             authorization: header,
-            expires: received + Duration::from_secs(authorization.expires_in.min(DAY)),
+            expires: received + Duration::from_secs(access.expires_in.min(DAY)),
             patient: patient.to_owned(),
             client: String::new(),
             may_read_warm: false,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::ehr::{Authorization, Ehr, Way};
+use super::ehr::{Ehr, Way};
 use super::learned::{Directory, Failure, LookupFailed, MemberQuery, MemberReply, Query, Reply, Source};
 use crate::request::Invocation;
 use crate::request::hook::Hook;
@@ -36,8 +36,7 @@ impl<'a> Asked<'a> {
     pub fn of(self, invocation: &Invocation<'_>) -> Live<'a> {
         let server = invocation.fhir_server.as_deref();
         let way = server.zip(invocation.access.as_ref()).map(|(server, access)| {
-            let authorization = Authorization { token: access.token.clone(), expires_in: access.expires_in };
-            let mut way = self.ehr.way(server, &authorization, &invocation.patient_id, self.received)?;
+            let mut way = self.ehr.way(server, access, &invocation.patient_id, self.received)?;
             self.client.clone_into(&mut way.client);
             // What is asked early is there when the order is signed; an order itself is never taken from memory.
             way.may_fill_warm = matches!(invocation.hook, Hook::OrderSelect | Hook::EncounterStart);

@@ -84,6 +84,8 @@ async fn answer_and_record(
         crd_version: answer.version.name().to_owned(),
         policy_set: app.set.hash.clone(),
         assertions: answer.assertions,
+        cards: answer.cards,
+        learned: answer.learned,
         determinations: answer.explanations,
         took_micros: micros(started),
         request: answer.without_token.map_or(body, Bytes::from),

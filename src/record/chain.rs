@@ -16,13 +16,13 @@ pub type Hash = [u8; 32];
 pub(super) const NOTHING_BEFORE: Hash = [0; 32];
 
 /// Says what is hashed and how, so that no other use of SHA-256 can be taken for it. A new encoding needs a new name.
-const DOMAIN: &[u8] = b"covenant ledger entry, version 1";
+const DOMAIN: &[u8] = b"covenant ledger entry, version 2";
 
 /// The hash of a row: over all its columns as they are stored, and so over the hash of the row before.
 ///
 /// Each column is preceded by its length: no two rows have the same encoding.
 pub(super) fn seal(row: &Row) -> Hash {
-    let columns: [&[u8]; 16] = [
+    let columns: [&[u8]; 18] = [
         &row.previous,
         &row.seq.to_be_bytes(),
         row.id.as_bytes(),
@@ -35,8 +35,10 @@ pub(super) fn seal(row: &Row) -> Hash {
         row.crd_version.as_bytes(),
         row.policy_set.as_bytes(),
         row.assertions.as_bytes(),
+        row.cards.as_bytes(),
         &row.took_micros.to_be_bytes(),
         &row.determinations,
+        &row.learned,
         &row.request,
         &row.response,
     ];
@@ -68,7 +70,7 @@ pub enum Flaw {
     Missing(i64),
     /// The entry was sealed after another one than it now follows: moved, or the one before was made anew.
     Reordered(i64),
-    /// The entry is whole, and cannot be found by one of its assertion ids.
+    /// The entry is whole, and cannot be found by one of its assertion or card ids.
     Hidden(i64),
 }
 
@@ -78,7 +80,7 @@ impl fmt::Display for Flaw {
             Self::Changed(seq) => write!(f, "entry {seq} was changed"),
             Self::Missing(seq) => write!(f, "entry {seq} is missing"),
             Self::Reordered(seq) => write!(f, "entry {seq} does not follow the one before it"),
-            Self::Hidden(seq) => write!(f, "entry {seq} cannot be found by its assertion ids"),
+            Self::Hidden(seq) => write!(f, "entry {seq} cannot be found by its ids"),
         }
     }
 }
@@ -141,7 +143,7 @@ mod tests {
     fn the_encoding_is_pinned() {
         let hex: String = seal(&row()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
-            hex, "4ef302b979ffc4ed3ee650dacbc66cdecf22fa673fd4751ceabac3b4d77891e9",
+            hex, "447dcea4f4a2786fbf98db57227b48ba6f024e913426768982d2da0b27af41d1",
             "changing this breaks every ledger there is"
         );
     }
@@ -168,8 +170,10 @@ mod tests {
             Row { crd_version: t("x"), ..row() },
             Row { policy_set: t("x"), ..row() },
             Row { assertions: t("x"), ..row() },
+            Row { cards: t("x"), ..row() },
             Row { took_micros: 1, ..row() },
             Row { determinations: b("x"), ..row() },
+            Row { learned: b("x"), ..row() },
             Row { request: b("x"), ..row() },
             Row { response: b("x"), ..row() },
             Row { previous: [1; 32], ..row() },

@@ -31,8 +31,8 @@ pub enum LedgerError {
          `covenant ledger verify` accepts, then start again"
     )]
     Corrupt,
-    /// One of the entry's assertion ids was promised before. This entry was refused, others were not; make new ids.
-    #[error("an assertion id was promised before")]
+    /// One of the entry's assertion or card ids was given before. This entry was refused, others were not; make new ids.
+    #[error("an assertion or card id was given before")]
     Duplicate,
     /// The entry or policy set cannot be stored at all: a number or a body beyond what a row can hold.
     #[error("the entry does not fit in the ledger")]
@@ -40,6 +40,12 @@ pub enum LedgerError {
     /// The file is another program's, or a newer Covenant's. Open another, or use that version.
     #[error("the file is not a ledger that this version can read")]
     Foreign,
+    /// The file is an earlier Covenant's ledger, of this version. It is kept as it is: read it with that Covenant.
+    #[error(
+        "the file is a ledger of version {0}, which this Covenant does not write: it is kept as it is; read it with the \
+         Covenant that made it, and let ledger.path name a new file"
+    )]
+    Older(i64),
     /// SQLite is older than 3.51.3 and may lose commits that it acknowledged. Build with a newer one.
     #[error("sqlite is older than 3.51.3, which can lose acknowledged commits")]
     OldSqlite,

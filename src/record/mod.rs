@@ -44,8 +44,13 @@ pub struct Entry {
     pub policy_set: String,
     /// The coverage-assertion-ids that the answer promised; may be empty. Each is unique in the ledger.
     pub assertions: Vec<String>,
+    /// The uuids of the cards in the answer, by which feedback names them; may be empty. Each is unique in the ledger.
+    pub cards: Vec<String>,
     /// The determinations with their traces, as JSON text.
     pub determinations: String,
+    /// What was learnt beside the request, as JSON text of [`gather::learned::Learned`](crate::gather::learned::Learned);
+    /// `{}` when nothing was.
+    pub learned: String,
     /// How long the answer took to make, in microseconds.
     pub took_micros: u64,
     /// The request's body, byte for byte.

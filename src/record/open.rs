@@ -18,7 +18,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i64 = 0x6376_6e74;
 
 /// The version of `schema.sql`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// Bytes in a page of a new file. Entries are some 8 KB: fewer pages to each than with the default of 4,096.
 const PAGE_SIZE: i64 = 8192;
@@ -125,6 +125,7 @@ fn is_fresh(connection: &Connection) -> Result<bool, LedgerError> {
     match (number("application_id")?, number("user_version")?) {
         (0, 0) if tables == 0 => Ok(true),
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
+        (APPLICATION_ID, older @ 1..SCHEMA_VERSION) => Err(LedgerError::Older(older)),
         _ => Err(LedgerError::Foreign),
     }
 }
@@ -232,6 +233,22 @@ mod tests {
         let path = folder.path().join("ledger.db");
         writer(&path, WAIT).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
         assert_eq!(writer(&path, WAIT).unwrap_err(), LedgerError::Foreign);
+    }
+
+    #[test]
+    fn an_earlier_schema_is_refused_by_its_version_and_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let old = writer(&path, WAIT).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let before = fs::read(&path).unwrap();
+        for refused in [writer(&path, WAIT), archive(&path, WAIT)] {
+            let error = refused.unwrap_err();
+            assert_eq!(error, LedgerError::Older(1));
+            assert!(error.to_string().contains("version 1") && error.to_string().contains("kept as it is"));
+        }
+        assert_eq!(fs::read(&path).unwrap(), before);
     }
 
     #[test]

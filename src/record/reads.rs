@@ -14,6 +14,12 @@ const PAGE: i64 = 256;
 /// Rows at the end that are checked when the ledger is opened.
 const TAIL: i64 = 64;
 
+/// Where the entry is that promised an assertion id.
+const ASSERTIONS: &str = "SELECT seq FROM assertions WHERE assertion_id = ?1";
+
+/// Where the entry is that showed a card.
+const CARDS: &str = "SELECT seq FROM cards WHERE card_id = ?1";
+
 /// The last entry's place and hash; the chain goes on from there.
 pub(super) fn head(connection: &Connection) -> rusqlite::Result<(i64, Hash)> {
     connection
@@ -25,7 +31,7 @@ pub(super) fn head(connection: &Connection) -> rusqlite::Result<(i64, Hash)> {
 
 /// The entry that promised an assertion id. One that is not what was sealed is [`LedgerError::Corrupt`].
 pub(super) fn find(connection: &Connection, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
-    let Some(seq) = place(connection, assertion_id)? else { return Ok(None) };
+    let Some(seq) = place(connection, ASSERTIONS, assertion_id)? else { return Ok(None) };
     let row = connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM entries WHERE seq = ?1"))?
         .query_row([seq], Row::read)
@@ -81,18 +87,17 @@ fn page(connection: &Connection, after: i64, walk: &mut Walk) -> Result<ControlF
         if let Err(flaw) = walk.step(&row) {
             return Ok(ControlFlow::Break(Some(flaw)));
         }
-        for id in row.promised()? {
-            if place(connection, &id)? != Some(seq) {
-                return Ok(ControlFlow::Break(Some(Flaw::Hidden(seq))));
+        for (index, ids) in [(ASSERTIONS, row.promised()?), (CARDS, row.shown()?)] {
+            for id in ids {
+                if place(connection, index, &id)? != Some(seq) {
+                    return Ok(ControlFlow::Break(Some(Flaw::Hidden(seq))));
+                }
             }
         }
     }
     Ok(if read < PAGE { ControlFlow::Break(None) } else { ControlFlow::Continue(()) })
 }
 
-fn place(connection: &Connection, assertion_id: &str) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT seq FROM assertions WHERE assertion_id = ?1")?
-        .query_row([assertion_id], |row| row.get(0))
-        .optional()
+fn place(connection: &Connection, index: &str, id: &str) -> rusqlite::Result<Option<i64>> {
+    connection.prepare_cached(index)?.query_row([id], |row| row.get(0)).optional()
 }

@@ -29,8 +29,11 @@ pub(super) struct Row {
     pub(super) policy_set: String,
     /// JSON array. The `assertions` table is only an index of it.
     pub(super) assertions: String,
+    /// JSON array; the `cards` table is only an index of it too.
+    pub(super) cards: String,
     pub(super) took_micros: i64,
     pub(super) determinations: Vec<u8>,
+    pub(super) learned: Vec<u8>,
     pub(super) request: Vec<u8>,
     pub(super) response: Vec<u8>,
     pub(super) previous: Hash,
@@ -39,11 +42,11 @@ pub(super) struct Row {
 
 /// The columns, in the order that [`Row::values`] and [`Row::read`] use.
 pub(super) const COLUMNS: &str = "seq, id, at, today, seed, service, hook_instance, client, crd_version, policy_set, \
-     assertions, took_micros, determinations, request, response, previous, hash";
+     assertions, cards, took_micros, determinations, learned, request, response, previous, hash";
 
 impl Row {
     /// The values to insert.
-    pub(super) fn values(&self) -> [&dyn ToSql; 17] {
+    pub(super) fn values(&self) -> [&dyn ToSql; 19] {
         [
             &self.seq,
             &self.id,
@@ -56,8 +59,10 @@ impl Row {
             &self.crd_version,
             &self.policy_set,
             &self.assertions,
+            &self.cards,
             &self.took_micros,
             &self.determinations,
+            &self.learned,
             &self.request,
             &self.response,
             &self.previous,
@@ -79,12 +84,14 @@ impl Row {
             crd_version: row.get(8)?,
             policy_set: row.get(9)?,
             assertions: row.get(10)?,
-            took_micros: row.get(11)?,
-            determinations: row.get(12)?,
-            request: row.get(13)?,
-            response: row.get(14)?,
-            previous: row.get(15)?,
-            hash: row.get(16)?,
+            cards: row.get(11)?,
+            took_micros: row.get(12)?,
+            determinations: row.get(13)?,
+            learned: row.get(14)?,
+            request: row.get(15)?,
+            response: row.get(16)?,
+            previous: row.get(17)?,
+            hash: row.get(18)?,
         })
     }
 
@@ -99,7 +106,9 @@ impl Row {
             today: parse(&self.today)?,
             seed: parse(&self.seed)?,
             assertions: self.promised()?,
-            determinations: String::from_utf8(unpack(&self.determinations)?).map_err(|_| LedgerError::Corrupt)?,
+            cards: self.shown()?,
+            determinations: unpack_text(&self.determinations)?,
+            learned: unpack_text(&self.learned)?,
             request: unpack(&self.request)?.into(),
             response: unpack(&self.response)?.into(),
             took_micros: u64::try_from(self.took_micros).map_err(|_| LedgerError::Corrupt)?,
@@ -114,6 +123,11 @@ impl Row {
     /// The assertion ids that the entry promised.
     pub(super) fn promised(&self) -> Result<Vec<String>, LedgerError> {
         serde_json::from_str(&self.assertions).map_err(|_| LedgerError::Corrupt)
+    }
+
+    /// The cards that the entry showed.
+    pub(super) fn shown(&self) -> Result<Vec<String>, LedgerError> {
+        serde_json::from_str(&self.cards).map_err(|_| LedgerError::Corrupt)
     }
 }
 
@@ -140,8 +154,10 @@ impl Packer {
             crd_version: entry.crd_version.clone(),
             policy_set: entry.policy_set.clone(),
             assertions: serde_json::to_string(&entry.assertions).map_err(|_| LedgerError::Unstorable)?,
+            cards: serde_json::to_string(&entry.cards).map_err(|_| LedgerError::Unstorable)?,
             took_micros: i64::try_from(entry.took_micros).map_err(|_| LedgerError::Unstorable)?,
             determinations: self.pack(entry.determinations.as_bytes())?,
+            learned: self.pack(entry.learned.as_bytes())?,
             request: self.pack(&entry.request)?,
             response: self.pack(&entry.response)?,
             previous,
@@ -151,12 +167,18 @@ impl Packer {
         Ok(row)
     }
 
-    fn pack(&mut self, bytes: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    /// Packs one column.
+    pub(super) fn pack(&mut self, bytes: &[u8]) -> Result<Vec<u8>, LedgerError> {
         if bytes.len() as u64 > UNPACKED_MAX {
             return Err(LedgerError::Unstorable);
         }
         self.0.compress(bytes).map_err(|_| LedgerError::Unstorable)
     }
+}
+
+/// Unpacks one zstd frame of text.
+pub(super) fn unpack_text(packed: &[u8]) -> Result<String, LedgerError> {
+    String::from_utf8(unpack(packed)?).map_err(|_| LedgerError::Corrupt)
 }
 
 /// Unpacks one zstd frame of bounded size.

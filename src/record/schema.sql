@@ -1,4 +1,4 @@
--- The ledger, version 1. Nothing in it is ever altered or removed.
+-- The ledger, version 2. Nothing in it is ever altered or removed.
 
 CREATE TABLE entries (
     seq            INTEGER PRIMARY KEY CHECK (seq > 0), -- 1, 2, 3, … without a gap
@@ -12,8 +12,10 @@ CREATE TABLE entries (
     crd_version    TEXT NOT NULL,
     policy_set     TEXT NOT NULL,
     assertions     TEXT NOT NULL,                       -- JSON array of the ids that were promised
+    cards          TEXT NOT NULL,                       -- JSON array of the ids of the cards that were shown
     took_micros    INTEGER NOT NULL,
     determinations BLOB NOT NULL,                       -- JSON, zstd
+    learned        BLOB NOT NULL,                       -- JSON, zstd: what was asked beside the request
     request        BLOB NOT NULL,                       -- the body, zstd
     response       BLOB NOT NULL,                       -- the body, zstd
     previous       BLOB NOT NULL,                       -- the hash of the entry before; the first has zeros
@@ -26,6 +28,12 @@ CREATE TABLE assertions (
     seq          INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Finds an entry by a card that it showed.
+CREATE TABLE cards (
+    card_id TEXT PRIMARY KEY,
+    seq     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE policy_sets (
     hash  TEXT PRIMARY KEY,
     files BLOB NOT NULL                                 -- see policies.rs
@@ -35,5 +43,7 @@ CREATE TRIGGER entries_keep   BEFORE UPDATE ON entries     BEGIN SELECT raise(AB
 CREATE TRIGGER entries_hold   BEFORE DELETE ON entries     BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER assertions_keep BEFORE UPDATE ON assertions BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER assertions_hold BEFORE DELETE ON assertions BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER cards_keep     BEFORE UPDATE ON cards       BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER cards_hold     BEFORE DELETE ON cards       BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER policies_keep  BEFORE UPDATE ON policy_sets BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER policies_hold  BEFORE DELETE ON policy_sets BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;

@@ -49,7 +49,7 @@ impl Place {
     /// Does what an intruder with the file could do.
     fn tamper(&self, sql: &str) {
         let file = Connection::open(self.path()).unwrap();
-        for trigger in ["entries_keep", "entries_hold", "assertions_hold"] {
+        for trigger in ["entries_keep", "entries_hold", "assertions_hold", "cards_hold"] {
             file.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}")).unwrap();
         }
         file.execute_batch(sql).unwrap();
@@ -68,7 +68,9 @@ fn entry(assertions: &[&str]) -> Entry {
         crd_version: "2.2".into(),
         policy_set: "ab".repeat(32),
         assertions: assertions.iter().map(ToString::to_string).collect(),
+        cards: assertions.iter().map(|id| format!("card of {id}")).collect(),
         determinations: r#"[{"covered":"not-covered"}]"#.into(),
+        learned: "{}".into(),
         took_micros: 321,
         request: Bytes::from_static(br#"{"hook":"order-sign","context":{"patientId":"Doe"}}"#),
         response: Bytes::from(format!(r#"{{"cards":[],"made":"{}"}}"#, Uuid::new_v4())),

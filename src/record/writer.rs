@@ -44,7 +44,7 @@ pub(super) struct Writer {
 impl Writer {
     /// A writer on its own connection.
     pub(super) fn new(connection: Connection) -> Result<Self, LedgerError> {
-        let marks = ["?"; 17].join(", ");
+        let marks = ["?"; 19].join(", ");
         Ok(Self {
             connection,
             packer: Packer::new()?,
@@ -126,7 +126,7 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(batch.len());
         for (entry, _) in batch {
             let kept = match self.packer.row(entry, seq.saturating_add(1), hash) {
-                Ok(row) => insert(&transaction, &self.insert, &row, &entry.assertions)?.map(|()| row),
+                Ok(row) => insert(&transaction, &self.insert, &row, entry)?.map(|()| row),
                 Err(error) => Err(error),
             };
             outcomes.push(kept.map(|row| {
@@ -163,19 +163,22 @@ impl Writer {
     }
 }
 
-/// Inserts one row and its index. The inner error is the entry's own and leaves no trace; the outer is the batch's.
+/// Inserts one row and its indexes. The inner error is the entry's own and leaves no trace; the outer is the batch's.
 fn insert(
     transaction: &Transaction<'_>,
     sql: &str,
     row: &Row,
-    assertions: &[String],
+    entry: &Entry,
 ) -> Result<Result<(), LedgerError>, LedgerError> {
     let run = |sql| transaction.prepare_cached(sql)?.execute([]);
     let rows = || -> rusqlite::Result<()> {
-        for id in assertions {
-            transaction
-                .prepare_cached("INSERT INTO assertions (assertion_id, seq) VALUES (?1, ?2)")?
-                .execute(params![id, row.seq])?;
+        for (ids, index) in [
+            (&entry.assertions, "INSERT INTO assertions (assertion_id, seq) VALUES (?1, ?2)"),
+            (&entry.cards, "INSERT INTO cards (card_id, seq) VALUES (?1, ?2)"),
+        ] {
+            for id in ids {
+                transaction.prepare_cached(index)?.execute(params![id, row.seq])?;
+            }
         }
         transaction.prepare_cached(sql)?.execute(row.values().as_slice())?;
         Ok(())

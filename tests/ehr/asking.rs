@@ -6,8 +6,9 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use covenant::config::{EhrSettings, Settings};
-use covenant::gather::ehr::{Authorization, Ehr, Way};
+use covenant::gather::ehr::{Ehr, Way};
 use covenant::gather::learned::{Failure, Query, Reply};
+use covenant::request::Access;
 use serde_json::{Value, json};
 
 use crate::support::RunningEhr;
@@ -73,7 +74,7 @@ impl Asking {
 
     /// The way to a server about a patient.
     pub fn way_about(&self, server: &str, patient: &str) -> Result<Way, Failure> {
-        let authorization = Authorization { token: TOKEN.to_owned(), expires_in: self.expires_in };
+        let authorization = Access { token: TOKEN.to_owned(), expires_in: self.expires_in };
         self.ehr.way(server, &authorization, patient, Instant::now())
     }
 

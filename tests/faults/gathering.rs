@@ -4,22 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, FakeEhr, Reply, Request, RunningEhr, TestApp, order};
+use crate::support::{Behaviour, FakeEhr, Reply, Request, RunningEhr, TestApp, held, order};
 
 /// The longest that any answer may take, whatever the EHR does.
 const LONGEST: Duration = Duration::from_millis(4500);
-
-/// The resources of the usual request's prefetch, as the EHR holds them.
-fn held() -> Vec<Value> {
-    let request = order("47383");
-    let prefetch = request.at("/prefetch").as_object().unwrap();
-    let values = prefetch.values().filter(|value| !value.is_null());
-    let resources = values.flat_map(|value| match value["entry"].as_array() {
-        Some(entries) => entries.iter().map(|entry| entry["resource"].clone()).collect(),
-        None => vec![value.clone()],
-    });
-    resources.collect()
-}
 
 fn coverage() -> Value {
     held().into_iter().find(|resource| resource["resourceType"] == "Coverage").unwrap()

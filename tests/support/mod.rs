@@ -17,4 +17,4 @@ pub use ledgers::TestLedger;
 pub use policies::{PolicyFolder, RULES};
 pub use raw::Connection;
 pub use reply::{Reply, assert_no_leak};
-pub use request::{CANARY, ORDER, Request, order};
+pub use request::{CANARY, ORDER, Request, held, order};

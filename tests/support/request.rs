@@ -25,6 +25,18 @@ pub fn order(code: &str) -> Request {
     Request(serde_json::from_str(&planted).unwrap()).with("/hookInstance", Uuid::new_v4().to_string())
 }
 
+/// The resources of the usual request's prefetch, as the EHR holds them.
+pub fn held() -> Vec<Value> {
+    let request = order("47383");
+    let prefetch = request.at("/prefetch").as_object().unwrap();
+    let values = prefetch.values().filter(|value| !value.is_null());
+    let resources = values.flat_map(|value| match value["entry"].as_array() {
+        Some(entries) => entries.iter().map(|entry| entry["resource"].clone()).collect(),
+        None => vec![value.clone()],
+    });
+    resources.collect()
+}
+
 impl Request {
     /// The request with a value at a JSON pointer, whether there was one or not; `/-` puts it at the end of a list.
     pub fn with(mut self, pointer: &str, value: impl Into<Value>) -> Self {

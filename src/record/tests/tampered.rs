@@ -9,6 +9,8 @@ async fn l07_a_changed_column_is_named() {
         "client = 'another'",
         "took_micros = 1",
         "assertions = '[]'",
+        "cards = '[]'",
+        "learned = x'28b52ffd0000010000'",
         "hash = x'00'",
     ] {
         let place = Place::new();
@@ -63,6 +65,8 @@ async fn l07_an_entry_taken_from_the_index_is_named() {
     assert_eq!(flaw(&ledger), Some(Flaw::Hidden(5)));
     place.tamper("INSERT INTO assertions VALUES ('a5', 2)");
     assert_eq!(ledger.find("a5"), Err(LedgerError::Corrupt));
+    place.tamper("DELETE FROM cards WHERE seq = 2");
+    assert_eq!(flaw(&ledger), Some(Flaw::Hidden(2)));
 }
 
 #[tokio::test]
