@@ -162,9 +162,7 @@ fn request(error: &RequestError) -> Row {
             row(422, "not-supported", "This version of CRD is not served.").at("extension.davinci-crd.requestedVersion")
         }
         RequestError::Resource(misfit, version) => resource(misfit, *version),
-        RequestError::TooManyOrders => {
-            row(422, "too-costly", "There are too many orders.").at("context.draftOrders.entry")
-        }
+        RequestError::TooManyOrders(place) => row(422, "too-costly", "There are too many orders.").at(place),
         RequestError::OpenServer => row(400, "value", "The EHR's FHIR server must be https.").at("fhirServer"),
         RequestError::OrderWithoutId(place) => row(422, "required", "An order must have an id.").at(place),
         RequestError::DuplicateOrder(place) => row(422, "duplicate", "Two orders have the same id.").at(place),
