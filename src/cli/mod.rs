@@ -4,6 +4,7 @@ mod check;
 mod decide;
 mod explain;
 mod ledger;
+mod reload;
 mod replay;
 mod serve;
 

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::answer::Manner;
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
-use crate::policy::model::PolicySet;
+use crate::policy::Serving;
 use crate::record::Ledger;
 use once::Once;
 use problem::Problem;
@@ -31,7 +31,7 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// What every request shares.
 pub struct App {
-    set: Arc<PolicySet>,
+    policies: Serving,
     ledger: Arc<dyn Ledger>,
     manner: Manner,
     zone: TimeZone,
@@ -44,17 +44,20 @@ pub struct App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("App").field("set", &self.set.hash).field("manner", &self.manner).finish_non_exhaustive()
+        out.debug_struct("App")
+            .field("set", &self.policies.now().hash)
+            .field("manner", &self.manner)
+            .finish_non_exhaustive()
     }
 }
 
 impl App {
     /// Everything that answering takes.
     #[must_use]
-    pub fn new(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
+    pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
         let (discovery, once) = (discovery::document(), Once::default());
-        Self { set, ledger, manner, zone, ehr, directory: None, discovery, places, once }
+        Self { policies, ledger, manner, zone, ehr, directory: None, discovery, places, once }
     }
 
     /// With a member directory to look patients and coverages up in.

@@ -68,8 +68,7 @@ fn problem(policy: &Policy, element: impl Into<String>, what: impl Into<String>)
 fn exactly_one_case(policy: &Policy, problems: &mut Vec<Problem>) -> usize {
     let domains: Vec<(FactName, &Vec<Value>)> = policy.domains.iter().map(|(name, values)| (*name, values)).collect();
     let count = domains.iter().try_fold(1_usize, |count, (_, values)| count.checked_mul(values.len()));
-    let too_many = domains.iter().any(|(_, values)| values.len() > 1 << MOST_KINDS);
-    let Some(count) = count.filter(|count| *count <= MOST_COMBINATIONS && !too_many) else {
+    let Some(count) = count.filter(|count| *count <= MOST_COMBINATIONS) else {
         problems.push(problem(policy, "cases", "name more combinations of facts than can be proved"));
         return 0;
     };
