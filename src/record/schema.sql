@@ -34,6 +34,21 @@ CREATE TABLE cards (
     seq     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What clients told of cards. A chain of its own beside the entries'.
+CREATE TABLE feedback (
+    seq      INTEGER PRIMARY KEY CHECK (seq > 0),       -- 1, 2, 3, … without a gap
+    at       TEXT NOT NULL,                             -- RFC 3339, UTC: when it came
+    card_id  TEXT NOT NULL,
+    entry    INTEGER NOT NULL,                          -- the place of the entry that showed the card
+    client   TEXT NOT NULL,
+    outcome  TEXT NOT NULL,                             -- accepted, overridden
+    body     BLOB NOT NULL,                             -- the item as it was sent, zstd
+    previous BLOB NOT NULL,                             -- the hash of the item before; the first has zeros
+    hash     BLOB NOT NULL                              -- SHA-256 of all the above: see feedback.rs
+) STRICT;
+
+CREATE INDEX feedback_of_card ON feedback (card_id);
+
 CREATE TABLE policy_sets (
     hash  TEXT PRIMARY KEY,
     files BLOB NOT NULL                                 -- see policies.rs
@@ -45,5 +60,7 @@ CREATE TRIGGER assertions_keep BEFORE UPDATE ON assertions BEGIN SELECT raise(AB
 CREATE TRIGGER assertions_hold BEFORE DELETE ON assertions BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER cards_keep     BEFORE UPDATE ON cards       BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER cards_hold     BEFORE DELETE ON cards       BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER feedback_keep  BEFORE UPDATE ON feedback    BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER feedback_hold  BEFORE DELETE ON feedback    BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER policies_keep  BEFORE UPDATE ON policy_sets BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER policies_hold  BEFORE DELETE ON policy_sets BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;

@@ -55,6 +55,8 @@ schemas! {
     ORDER_SIGN = "order-sign.context";
     /// What we answer.
     RESPONSE = "response";
+    /// What a client tells of cards.
+    FEEDBACK = "feedback";
     /// What we declare.
     DISCOVERY = "discovery";
     /// One resource type each.
