@@ -25,8 +25,9 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use covenant::answer::{Manner, Moment, answer};
+use covenant::answer::{Manner, Moment, at_once};
 use covenant::config::Settings;
+use covenant::gather::learned::Nobody;
 use covenant::http::{self, App};
 use covenant::policy::model::PolicySet;
 use covenant::record::SqliteLedger;
@@ -133,7 +134,12 @@ fn bodies() -> [(&'static str, String); 2] {
 
 fn manner() -> Manner {
     let limits = Settings::read(None, |_| None).unwrap().limits;
-    Manner { limits, payer_check: covenant::config::PayerCheck::WhenKnown, default_version: Version::V2_0 }
+    Manner {
+        limits,
+        payer_check: covenant::config::PayerCheck::WhenKnown,
+        allow_http: true,
+        default_version: Version::V2_0,
+    }
 }
 
 fn service() -> &'static Service {
@@ -142,7 +148,7 @@ fn service() -> &'static Service {
 
 fn one_answer(set: &PolicySet, body: &[u8]) -> Vec<u8> {
     let moment = Moment::now(&TimeZone::UTC);
-    answer(body, service(), set, &manner(), &moment).unwrap().body
+    at_once(body, service(), set, &manner(), &moment, Nobody).unwrap().body
 }
 
 /// Runs a server on a thread of its own.
@@ -216,7 +222,7 @@ fn answered(set: &Arc<PolicySet>) -> SocketAddr {
         let handler = move |set: Data<PolicySet>, body: Bytes| {
             let zone = zone.clone();
             async move {
-                let answer = answer(&body, service(), &set, &manner, &Moment::now(&zone)).unwrap();
+                let answer = at_once(&body, service(), &set, &manner, &Moment::now(&zone), Nobody).unwrap();
                 HttpResponse::Ok().content_type("application/json; charset=utf-8").body(answer.body)
             }
         };

@@ -129,6 +129,22 @@ where
         .map_err(|error| ReadError::Invalid { kind, message: error.to_string() })
 }
 
+/// The resources that a file's resource contains: each one's id, its type, and itself as JSON text without the id.
+///
+/// They were read with the resource that contains them, so they are valid R4.
+#[must_use]
+pub fn contained(bytes: &[u8]) -> Vec<(String, String, String)> {
+    let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let contained = value.get("contained").and_then(Value::as_array).into_iter().flatten();
+    let one = |resource: &Value| {
+        let mut members = resource.as_object()?.clone();
+        let id = members.shift_remove("id")?.as_str()?.to_owned();
+        let kind = members.get("resourceType")?.as_str()?.to_owned();
+        Some((id, kind, Value::Object(members).to_string()))
+    };
+    contained.filter_map(one).collect()
+}
+
 /// The path of the first empty array, object, string or null.
 fn first_empty(value: &Value, path: &str) -> Option<String> {
     match value {

@@ -1,6 +1,8 @@
 //! From a body to an answer: read, gather, decide, render. No server, no ledger, no clock; so that a recorded request can
-//! be answered again, byte for byte.
+//! be answered again, byte for byte. What has to be learnt beside the body comes from a [`Source`], which for a recorded
+//! request is the record.
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -9,13 +11,14 @@ use uuid::Uuid;
 use crate::config::{Limits, PayerCheck};
 use crate::decide::decide;
 use crate::decide::facts::{Fact, Facts};
-use crate::gather::{self, GatherError};
-use crate::policy::model::PolicySet;
+use crate::gather::learned::{Learned, Source};
+use crate::gather::{self, GatherError, Gathered, Read, Way, Wishes};
+use crate::policy::model::{FactName, PolicySet, Value};
 use crate::render::{self, Decision, Frame, RenderError};
 use crate::request::hook::Service;
 use crate::request::json::Json;
 use crate::request::version::Version;
-use crate::request::{self, RequestError};
+use crate::request::{self, Invocation, RequestError};
 
 /// When an answer is made, and what its ids are made from. Made once for each invocation, and recorded with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct Manner {
     pub limits: Limits,
     /// How strictly the payer of a Coverage is looked at.
     pub payer_check: PayerCheck,
+    /// Whether an EHR's FHIR server may be reached without encryption (FAULTS E10).
+    pub allow_http: bool,
     /// The version spoken with a client that does not say.
     pub default_version: Version,
 }
@@ -59,6 +64,8 @@ pub struct Answer {
     pub assertions: Vec<String>,
     /// The ids of its cards.
     pub cards: Vec<String>,
+    /// What was learnt beside the body, as JSON.
+    pub learned: String,
     /// Every order and what was decided of it, as JSON.
     pub explanations: String,
     /// `hookInstance`
@@ -83,49 +90,117 @@ pub enum Refusal {
     Render(#[from] RenderError),
 }
 
+/// What is learnt is asked for at most so many times over: each time something may name something else.
+const ROUNDS: usize = 6;
+
 /// Answers a body that was sent to a service.
 ///
 /// # Errors
 /// [`Refusal`]
-pub fn answer(
+pub async fn answer<S: Source>(
     body: &[u8],
     service: &Service,
     set: &PolicySet,
     manner: &Manner,
     moment: &Moment,
+    source: impl FnOnce(&Invocation<'_>) -> S,
 ) -> Result<Answer, Refusal> {
     let body = Json::scan(body, &manner.limits).map_err(RequestError::Json)?;
     let invocation = request::read(&body, service, manner.default_version, &manner.limits)?;
-    let gathered = gather::gather(&invocation, set, manner.payer_check, moment.today)?;
-    let (coverage, facts) = gathered.map_or_else(Default::default, |it| (it.coverage.reference, it.facts));
-    let decided = invocation.orders.iter().zip(&facts);
+    if !manner.allow_http && invocation.fhir_server.as_deref().is_some_and(|server| !server.starts_with("https://")) {
+        return Err(RequestError::OpenServer.into());
+    }
+    let source = source(&invocation);
+    let mut learned = Learned::default();
+    for round in 0.. {
+        let read = Read::of(&learned, &manner.limits);
+        let way = Way {
+            payer_check: manner.payer_check,
+            can_ask: source.can_ask(),
+            has_members: source.has_members(),
+            today: moment.today,
+        };
+        let (gathered, wishes) = gather::gather(&invocation, &read, set, &way);
+        if wishes.is_empty() || round == ROUNDS {
+            let mut answer = decide_and_render(&invocation, &gathered?, set, moment)?;
+            answer.without_token = request::without_token(&body);
+            answer.learned = serde_json::to_string(&learned).map_err(|_| RenderError::Unwritable)?;
+            return Ok(answer);
+        }
+        drop(gathered);
+        drop(read);
+        learn(&mut learned, wishes, &source).await;
+    }
+    Err(RenderError::Unwritable.into())
+}
+
+/// Answers a body from what it holds and what a source says without being waited for: a record, or nobody.
+///
+/// # Errors
+/// [`Refusal`]
+pub fn at_once<S: Source>(
+    body: &[u8],
+    service: &Service,
+    set: &PolicySet,
+    manner: &Manner,
+    moment: &Moment,
+    source: S,
+) -> Result<Answer, Refusal> {
+    let answered = answer(body, service, set, manner, moment, |_| source).now_or_never();
+    answered.unwrap_or(Err(RenderError::Unwritable.into()))
+}
+
+/// Fulfils wishes, as far as the source can. Each is asked once: its reply stays, whatever it is.
+async fn learn(learned: &mut Learned, wishes: Wishes, source: &impl Source) {
+    let replies = source.ask(&wishes.queries).await;
+    learned.asked.extend(wishes.queries.into_iter().zip(replies));
+    if let Some(query) = wishes.member {
+        let reply = source.member(&query).await;
+        learned.member = Some((query, reply));
+    }
+}
+
+/// The answer to what was gathered.
+fn decide_and_render(
+    invocation: &Invocation<'_>,
+    gathered: &Gathered<'_>,
+    set: &PolicySet,
+    moment: &Moment,
+) -> Result<Answer, Refusal> {
+    let decided = gathered.orders.iter().zip(&gathered.facts);
     let decisions: Vec<Decision<'_, '_>> = decided
         .map(|(order, facts)| Decision { order, plan: plan(facts, set), determinations: decide(facts, set) })
         .collect();
     let frame = Frame {
         set,
+        hook: invocation.hook,
         version: invocation.version,
         options: &invocation.options,
-        coverage: &coverage,
+        coverage: gathered.coverage.as_deref(),
+        record: gathered.record.as_ref().map(|record| (record.sent, record.own.as_str())),
+        patient: &invocation.patient_id,
+        encounter: invocation.encounter_id.as_deref(),
+        forms: &gathered.forms,
         today: moment.today,
         seed: moment.seed,
     };
     let rendered = render::render(&decisions, &frame)?;
     Ok(Answer {
         body: rendered.body,
-        without_token: request::without_token(&body),
+        without_token: None,
         assertions: rendered.assertions,
         cards: rendered.cards,
+        learned: String::new(),
         explanations: serde_json::to_string(&rendered.explanations).map_err(|_| RenderError::Unwritable)?,
-        hook_instance: invocation.hook_instance,
+        hook_instance: invocation.hook_instance.clone(),
         version: invocation.version,
         orders: decisions.len(),
     })
 }
 
 fn plan(facts: &Facts, set: &PolicySet) -> Option<String> {
-    match &facts.plan {
-        Fact::Known(codes) => set.plan_name(codes.first()?).map(str::to_owned),
-        Fact::Absent | Fact::Unavailable(_) => None,
+    match facts.get(FactName::Plan) {
+        Fact::Known(Value::Codes(codes)) => set.plan_name(codes.first()?).map(str::to_owned),
+        _ => None,
     }
 }

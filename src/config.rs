@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use config::{Config, File, FileFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// How strictly the payer of a Coverage is looked at (CRD hook-13, conf-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -43,6 +43,48 @@ pub struct Limits {
     pub in_flight: usize,
 }
 
+/// How EHRs' FHIR servers are asked for what a request lacks.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EhrSettings {
+    /// Base URLs of the FHIR servers that are asked, each exactly as EHRs send it. A token goes nowhere else.
+    #[serde(default, deserialize_with = "list")]
+    pub servers: Vec<String>,
+    /// Milliseconds after the request in which everything must be learnt. CRD gives five seconds for the whole answer;
+    /// four are ours, and deciding, rendering and recording need less than the rest.
+    pub deadline_millis: u64,
+    /// Bytes of one reply, all pages of a search together: as many as a request may have.
+    pub response_bytes: usize,
+    /// Pages of one search. A patient's coverages and orders fit one; more is a search that was not understood.
+    pub pages: usize,
+    /// Questions to one server at once for one request: enough for every fact, too few to be a flood.
+    pub concurrent: usize,
+    /// Whether a server may be asked over plain http, where tokens can be read: for developing, and without harm only
+    /// as long as nobody but this machine can reach us, which is all that is possible so far.
+    pub allow_http: bool,
+    /// Whether a server may be on a loopback, private or link-local address, where only we can reach it.
+    pub allow_private: bool,
+    /// Failures in a row after which a server is left alone: what waits for it holds memory and the clinician.
+    pub break_after: u32,
+    /// Seconds for which it is left alone. Then one question is tried.
+    pub break_seconds: u64,
+}
+
+/// A list, or its items in one text with commas between, as in an environment variable.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        List(Vec<String>),
+    }
+    let items = match Written::deserialize(deserializer)? {
+        Written::Text(text) => text.split(',').map(str::to_owned).collect(),
+        Written::List(items) => items,
+    };
+    Ok(items.iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +101,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// What one request may cost.
     pub limits: Limits,
+    /// How EHRs' FHIR servers are asked.
+    pub ehr: EhrSettings,
 }
 
 /// A setting that cannot be used.
@@ -79,7 +123,7 @@ pub enum SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 11] = [
+pub const DEFAULTS: [(&str, &str); 20] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("time_zone", "America/New_York"),
@@ -91,6 +135,15 @@ pub const DEFAULTS: [(&str, &str); 11] = [
     ("limits.nodes", "100000"),
     ("limits.orders", "50"),
     ("limits.in_flight", "512"),
+    ("ehr.servers", ""),
+    ("ehr.deadline_millis", "2500"),
+    ("ehr.response_bytes", "2097152"),
+    ("ehr.pages", "5"),
+    ("ehr.concurrent", "8"),
+    ("ehr.allow_http", "true"),
+    ("ehr.allow_private", "false"),
+    ("ehr.break_after", "5"),
+    ("ehr.break_seconds", "30"),
 ];
 
 /// The environment variable of a setting.

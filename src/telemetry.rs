@@ -1,6 +1,7 @@
-//! What is logged: one line a request, of a closed list of fields, none of which can hold a patient's data.
+//! What is logged: lines of a closed list of fields, none of which can hold a patient's data.
 //!
-//! Never a body, a resource, a token, a header or a query. `info` is what happened, `error` is for someone to act on now.
+//! Never a body, a resource, a token, a header or a query. `info` is what happened, `warn` is for someone to look at,
+//! `error` is for someone to act on now.
 
 use std::io::IsTerminal;
 
@@ -72,4 +73,39 @@ impl RequestLine<'_> {
             None => tracing::info!(id, service, status, orders, micros, "answered"),
         }
     }
+}
+
+/// What is said of a question to an EHR's FHIR server that came to nothing.
+#[derive(Debug, Clone)]
+pub struct EhrLine<'a> {
+    /// Scheme, host and port, as they are registered.
+    pub origin: &'a str,
+    /// Why, in one of our own words.
+    pub failure: &'a str,
+    /// Whether it looks like an attempt on patients' data.
+    pub security: bool,
+    /// Microseconds until it was given up.
+    pub micros: u64,
+}
+
+impl EhrLine<'_> {
+    /// Writes the line.
+    pub fn log(&self) {
+        let Self { origin, failure, security, micros } = *self;
+        if security {
+            tracing::warn!(origin, failure, security, fault = "ehr", micros, "the EHR was asked in vain");
+        } else {
+            tracing::info!(origin, failure, fault = "ehr", micros, "the EHR was asked in vain");
+        }
+    }
+}
+
+/// A request named a FHIR server that is not registered: no call is made. What it named is not told, it could be anything.
+pub fn ehr_not_registered() {
+    tracing::warn!(security = true, fault = "client", "a FHIR server that is not registered was named");
+}
+
+/// A FHIR server has failed so often that it is not asked for a while.
+pub fn ehr_left_alone(origin: &str) {
+    tracing::warn!(origin, fault = "ehr", "the EHR keeps failing and is left alone for a while");
 }

@@ -49,7 +49,7 @@ fn decide_says_that_there_is_no_such_file_or_service() {
     let place = Place::empty();
     place.run(&["decide", "nowhere.json"]).failed(1, &["covenant: "]);
     let request = place.write("request.json", order("47383").text());
-    let service = ["decide".as_ref(), request.as_os_str(), "--service".as_ref(), "order-select-crd".as_ref()];
+    let service = ["decide".as_ref(), request.as_os_str(), "--service".as_ref(), "order-cancel-crd".as_ref()];
     place.run(&service).failed(1, &["there is no such service"]);
 }
 

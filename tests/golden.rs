@@ -8,7 +8,8 @@ use covenant::request::schema;
 use serde_json::Value;
 
 use crate::laws_support::{
-    COVERAGE_INFORMATION, SET, body, files_under, is_about, items, member, repository, returned, value_of,
+    COVERAGE_INFORMATION, SET, body, files_under, is_about, items, member, members, repository, returned, service_of,
+    value_of,
 };
 
 struct Example {
@@ -36,9 +37,14 @@ fn json(text: &str) -> Value {
 
 /// The orders of a request, each as it is written.
 fn sent(request: &str) -> Vec<&str> {
-    let orders = value_of(request, "context").and_then(|context| value_of(context, "draftOrders"));
-    let entries = orders.and_then(|orders| value_of(orders, "entry")).map(items).unwrap_or_default();
-    entries.into_iter().map(|entry| value_of(entry, "resource").unwrap()).collect()
+    let context = value_of(request, "context").unwrap();
+    let bundles = ["draftOrders", "appointments"].iter().filter_map(|name| value_of(context, name));
+    let prefetch = value_of(request, "prefetch").map(members).unwrap_or_default();
+    let objects = || prefetch.iter().copied().filter(|value| value.starts_with('{'));
+    let single = objects().filter(|value| value_of(value, "entry").is_none());
+    let entries = bundles.chain(objects()).filter_map(|bundle| value_of(bundle, "entry")).flat_map(items);
+    let resources = entries.filter_map(|entry| value_of(entry, "resource"));
+    resources.chain(single).collect()
 }
 
 #[test]
@@ -94,12 +100,14 @@ fn the_discovery_document_fits_its_schema() {
 
 #[test]
 fn every_example_request_fits_the_schemas_of_what_it_holds() {
-    for Example { name, request, .. } in examples() {
-        let request = json(&request);
+    for Example { name, request: text, .. } in examples() {
+        let request = json(&text);
         assert_eq!(schema::REQUEST.check(&request, ""), Ok(()), "{name}");
-        assert_eq!(schema::ORDER_SIGN.check(&request["context"], "context"), Ok(()), "{name}");
+        let hook = service_of(&text).hook;
+        assert_eq!(hook.context().check(&request["context"], "context"), Ok(()), "{name}");
         let mut checked = 0;
-        for resource in resources(&request["context"]["draftOrders"]).chain(prefetched(&request["prefetch"])) {
+        let bundle = &request["context"][hook.bundle().unwrap_or_default()];
+        for resource in resources(bundle).chain(prefetched(&request["prefetch"])) {
             let kind = resource["resourceType"].as_str().unwrap();
             let Some(schema) = schema::resource(kind) else { continue };
             assert_eq!(schema.check(resource, kind), Ok(()), "{name}");

@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use covenant::answer::{Answer, Manner, Moment, Refusal, answer};
+use covenant::answer::{Answer, Manner, Moment, Refusal, at_once};
 use covenant::config::{Limits, PayerCheck};
+use covenant::gather::learned::Nobody;
 use covenant::policy;
 use covenant::policy::model::PolicySet;
 use covenant::request::hook::{SERVICES, Service};
@@ -23,14 +24,17 @@ pub const TODAY: Date = date(2026, 11, 22);
 pub const MANNER: Manner = Manner {
     limits: Limits { body_bytes: 1 << 21, body_seconds: 5, depth: 64, nodes: 100_000, orders: 50, in_flight: 1 },
     payer_check: PayerCheck::WhenKnown,
+    allow_http: true,
     default_version: Version::V2_0,
 };
 
 /// The default policy set, proved.
 pub static SET: LazyLock<PolicySet> = LazyLock::new(|| policy::open(None, TODAY).unwrap().set);
 
-pub fn order_sign() -> &'static Service {
-    SERVICES.iter().find(|service| service.id == "order-sign-crd").unwrap()
+/// The service that a request is for, by its hook.
+pub fn service_of(request: &str) -> &'static Service {
+    let hook = value_of(request, "hook").and_then(|hook| serde_json::from_str::<String>(hook).ok());
+    SERVICES.iter().find(|service| Some(service.hook.name()) == hook.as_deref()).unwrap()
 }
 
 /// The moment, with ids made from a name.
@@ -41,7 +45,7 @@ pub fn moment(name: &str) -> Moment {
 }
 
 pub fn try_answer(request: &str, set: &PolicySet, name: &str) -> Result<Answer, Refusal> {
-    answer(request.as_bytes(), order_sign(), set, &MANNER, &moment(name))
+    at_once(request.as_bytes(), service_of(request), set, &MANNER, &moment(name), Nobody)
 }
 
 /// The body of the answer to a request that must be answered.
@@ -107,6 +111,17 @@ pub fn parts(text: &str) -> Vec<Range<usize>> {
         range.start + before..range.end - after
     };
     found.into_iter().map(trim).filter(|range| !range.is_empty()).collect()
+}
+
+/// The values of an object's members, as they are written.
+pub fn members(object: &str) -> Vec<&str> {
+    let values = parts(object).into_iter().map(|part| {
+        let text = &object[part];
+        let mut key = serde_json::Deserializer::from_str(text).into_iter::<String>();
+        key.next().unwrap().unwrap();
+        text[key.byte_offset()..].trim_start().strip_prefix(':').unwrap().trim_start()
+    });
+    values.collect()
 }
 
 /// Where the value of a member stands in the text of an object, however the name is written.

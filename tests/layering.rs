@@ -6,7 +6,7 @@ use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     // The picture in prose, and the parts it names.
     (
         "",
@@ -20,22 +20,38 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("auth", &["config", "telemetry"]),
     ("request", &["config", "telemetry"]),
     // It fills the facts; it does not decide.
-    ("gather", &["config", "decide::facts", "policy::model", "request", "telemetry"]),
+    ("gather", &["config", "decide::facts", "policy::model", "policy::number", "request", "telemetry"]),
     ("policy", &[]),
     ("policy::model", &["policy::template"]),
     ("policy::template", &[]),
+    ("policy::number", &[]),
     // It reads its files as strictly as a request, and keeps within the bounds of what can be proved.
     (
         "policy::load",
-        &["config::Limits", "policy::check::MOST_KINDS", "policy::model", "policy::template", "request::json"],
+        &[
+            "config::Limits",
+            "policy::check::MOST_KINDS",
+            "policy::model",
+            "policy::number",
+            "policy::template",
+            "request::json",
+        ],
     ),
     // A proof tries the rules, so it runs them.
-    ("policy::check", &["decide", "policy::load", "policy::model", "policy::template"]),
+    ("policy::check", &["decide", "policy::load", "policy::model", "policy::number", "policy::template"]),
     ("decide", &["policy::model", "policy::template"]),
     // From the proof it has the words and lengths that were proved to fit.
     (
         "render",
-        &["decide::determination", "policy::check", "policy::model", "policy::template", "request", "telemetry"],
+        &[
+            "decide::determination",
+            "policy::check",
+            "policy::model",
+            "policy::number",
+            "policy::template",
+            "request",
+            "telemetry",
+        ],
     ),
     ("record", &["decide::facts", "gather::learned", "telemetry"]),
     // The commands are another crate, which sees the front doors.

@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 
 use covenant::answer::Manner;
 use covenant::config::{Settings, SettingsError};
+use covenant::gather::ehr::EhrError;
 use covenant::policy::SetError;
 use covenant::record::{LedgerError, SqliteLedger};
 use covenant::request::version::Version;
@@ -41,9 +42,9 @@ enum Action {
     Decide {
         /// The request, as an EHR would send it.
         file: PathBuf,
-        /// The service it is for.
-        #[arg(long, default_value = "order-sign-crd")]
-        service: String,
+        /// The service it is for; the one of the hook that it says it is of, if none is named.
+        #[arg(long)]
+        service: Option<String>,
     },
     /// Prove a policy set: that of the settings, or a folder.
     Check {
@@ -91,6 +92,9 @@ pub enum CommandError {
     /// A file, a socket or the terminal.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The EHRs' FHIR servers.
+    #[error("{0}")]
+    Ehr(#[from] EhrError),
     /// A schema that is built in.
     #[error("the schema {0} does not compile")]
     Schema(&'static str),
@@ -103,7 +107,7 @@ impl CommandError {
     /// 2 for what has to be put right before trying again, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) | Self::Set(_) | Self::Schema(_) => ExitCode::from(2),
+            Self::Settings(_) | Self::Set(_) | Self::Schema(_) | Self::Ehr(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -133,7 +137,7 @@ impl Command {
         let settings = Settings::read(self.config.as_deref(), |name| std::env::var(name).ok())?;
         match self.action.unwrap_or(Action::Serve) {
             Action::Serve => serve::run(&settings),
-            Action::Decide { file, service } => decide::run(&settings, &file, &service),
+            Action::Decide { file, service } => decide::run(&settings, &file, service.as_deref()),
             Action::Check { dir } => check::run(dir.as_deref().or(settings.policies.as_deref())),
             Action::Explain { assertion_id } => explain::run(&settings, &assertion_id),
             Action::Replay { assertion_id } => replay::run(&settings, &assertion_id),
@@ -151,7 +155,12 @@ fn today() -> Date {
 }
 
 fn manner(settings: &Settings) -> Manner {
-    Manner { limits: settings.limits, payer_check: settings.payer_check, default_version: Version::V2_0 }
+    Manner {
+        limits: settings.limits,
+        payer_check: settings.payer_check,
+        allow_http: settings.ehr.allow_http,
+        default_version: Version::V2_0,
+    }
 }
 
 /// Opens a ledger that is there; looking at one never makes one.

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use covenant::answer::{self, Manner, Moment};
 use covenant::config::Settings;
+use covenant::gather::learned::Learned;
 use covenant::policy::SetError;
 use covenant::policy::load;
 use covenant::record::{Entry, Ledger};
@@ -39,8 +40,11 @@ fn again(settings: &Settings, entry: &Entry) -> Result<Vec<u8>, CommandError> {
     let draft = load::load(&files).map_err(SetError::Wrong)?;
     let service = hook::service(&entry.service).ok_or_else(|| other("this version has no such service"))?;
     let version = Version::named(&entry.crd_version).ok_or_else(|| other("this version speaks no such CRD version"))?;
-    let manner = Manner { default_version: version, ..manner(settings) };
+    let learned: Learned =
+        serde_json::from_str(&entry.learned).map_err(|_| other("what was learnt then cannot be read"))?;
+    // It was answered, so it may be: that is not decided again.
+    let manner = Manner { default_version: version, allow_http: true, ..manner(settings) };
     let moment = Moment { at: entry.at, today: entry.today, seed: entry.seed };
-    let answer = answer::answer(&entry.request, service, &draft.set, &manner, &moment);
+    let answer = answer::at_once(&entry.request, service, &draft.set, &manner, &moment, learned);
     Ok(answer.map_err(|refusal| CommandError::Other(format!("is refused now: {refusal}")))?.body)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use covenant::config::Settings;
+use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
 use covenant::policy::{self, Proved};
 use covenant::record::{Ledger, LedgerError, SqliteLedger};
@@ -25,6 +26,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let ledger = Arc::new(SqliteLedger::open(&settings.ledger.path)?);
     let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     ledger.keep_policy_set(&set.hash, &files)?;
+    let ehr = Ehr::new(&settings.ehr)?;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
     let mut out = std::io::stdout().lock();
@@ -44,7 +46,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json http://{address}/cds-services/order-sign-crd"
     )?;
     drop(out);
-    let app = App::new(Arc::new(set), ledger.clone(), manner(settings), zone(settings)?);
+    let app = App::new(Arc::new(set), ledger.clone(), manner(settings), zone(settings)?, ehr);
     until_stopped(listener, app, &ledger)
 }
 

@@ -1,7 +1,7 @@
 //! Conditions are true, false or unknown; an unknown fact makes its condition unknown, never false.
 
 use super::facts::{Fact, Facts};
-use crate::policy::model::{Coding, Condition, FactName};
+use crate::policy::model::{Condition, FactName, Value};
 
 /// The three truth values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Truth {
 pub fn all(conditions: &[Condition], facts: &Facts) -> Truth {
     conditions.iter().fold(Truth::True, |so_far, condition| {
         let this = match facts.get(condition.fact) {
-            Fact::Known(codes) if holds(condition, codes) => Truth::True,
+            Fact::Known(value) if condition.holds(value) => Truth::True,
             Fact::Known(_) => Truth::False,
             Fact::Absent | Fact::Unavailable(_) => Truth::Unknown,
         };
@@ -32,10 +32,6 @@ pub fn all(conditions: &[Condition], facts: &Facts) -> Truth {
 }
 
 /// Whether all the conditions hold when every fact they name has a value.
-pub fn all_known<'f>(conditions: &[Condition], value: impl Fn(FactName) -> &'f [Coding]) -> bool {
-    conditions.iter().all(|condition| holds(condition, value(condition.fact)))
-}
-
-fn holds(condition: &Condition, codes: &[Coding]) -> bool {
-    codes.iter().any(|code| condition.any_of.binary_search(code).is_ok())
+pub fn all_known<'f>(conditions: &[Condition], value: impl Fn(FactName) -> &'f Value) -> bool {
+    conditions.iter().all(|condition| condition.holds(value(condition.fact)))
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use crate::policy::model::{Card, Coding, Detail, DocNeeded, DocPurpose, FactName, Passage, Reason};
+use crate::policy::model::{Card, Coding, Detail, DocNeeded, DocPurpose, FactName, Passage, Reason, Value};
 use crate::policy::template::Template;
 
 /// `info-needed`: what would tell the possible answers apart.
@@ -47,7 +47,10 @@ impl InfoNeeded {
             FactName::Code => Self::DetailCode,
             FactName::Date => Self::Timeframe,
             FactName::Setting => Self::Location,
-            FactName::Plan | FactName::Diagnosis => Self::Other,
+            FactName::Performer => Self::Performer,
+            FactName::Plan | FactName::Diagnosis | FactName::Age | FactName::Quantity | FactName::History => {
+                Self::Other
+            }
         }
     }
 }
@@ -243,7 +246,7 @@ pub struct Trace<'p> {
     /// The rules that could hold, in the order of the policy.
     pub candidates: Vec<Candidate<'p>>,
     /// The facts that were looked at and known.
-    pub used: Vec<(FactName, Vec<Coding>)>,
+    pub used: Vec<(FactName, Value)>,
     /// The facts that were looked at and not known; true if they could not be had.
     pub missing: Vec<(FactName, bool)>,
 }
@@ -263,6 +266,8 @@ pub struct Determination<'p> {
     pub reasons: Reasons<'p>,
     /// What else is to be known.
     pub details: Vec<Held<'p, Detail>>,
+    /// The other orders it depends on: `DeviceRequest/1`.
+    pub dependencies: Vec<String>,
     /// The last day it can be relied on.
     pub expiry: Option<Date>,
     /// The cards it makes.

@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::model::{Coding, FactName};
+use crate::policy::model::{Coding, FactName, Value};
 
 /// A fact of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +19,26 @@ pub enum Fact<T> {
     Unavailable(Why),
 }
 
+impl<T> Fact<T> {
+    /// The same fact of another type.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::Known(value) => Fact::Known(of(value)),
+            Self::Absent => Fact::Absent,
+            Self::Unavailable(why) => Fact::Unavailable(why),
+        }
+    }
+}
+
 /// Why a fact could not be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     /// The EHR sent a failure (an OperationOutcome) where the resource should be.
     SentAsFailure,
+    /// The EHR's FHIR server was asked, and did not say (CRD resp-43).
+    NotLearnt,
+    /// Our member directory could not be asked.
+    DirectoryFailed,
 }
 
 /// The days on which a service may be done; one day when the date is exact.
@@ -89,37 +104,120 @@ pub struct Authorization {
     pub last: Option<Date>,
 }
 
+/// Whether the patient has a coverage with us that an order can rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cover {
+    /// There is one, and this is when it is in force.
+    Is(InForce),
+    /// We do not know the person (CRD resp-44).
+    PersonUnknown,
+    /// We know the person, and no single coverage of hers is the one that was sent (CRD resp-45).
+    CoverageUnknown,
+    /// It could not be learnt (CRD resp-43).
+    Unavailable(Why),
+}
+
+/// A standing prior authorisation, in codes that the policy set knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorized {
+    /// Its number.
+    pub number: String,
+    /// What it is for.
+    pub codes: Vec<Coding>,
+    /// The first day it holds for, if there is one.
+    pub first: Option<Date>,
+    /// The last.
+    pub last: Option<Date>,
+}
+
+impl Authorized {
+    /// Whether it is for this code, on each of these days.
+    #[must_use]
+    pub fn is_for(&self, code: &Coding, days: Days) -> bool {
+        self.codes.contains(code)
+            && self.first.is_none_or(|first| first <= days.first)
+            && self.last.is_none_or(|last| days.last <= last)
+    }
+}
+
+/// Another order of the same request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// `DeviceRequest/1`
+    pub reference: String,
+    /// Its codes.
+    pub codes: Vec<Coding>,
+}
+
 /// Everything that is decided from, for one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// The order's codes, of code systems that the policy set knows.
     pub codes: Vec<Coding>,
+    /// Why what says what is ordered could not be had, where there is no code without it.
+    pub unread: Option<Why>,
     /// The billing codes that the order says may be used.
     pub billing_options: Vec<Coding>,
     /// When the service will be done.
     pub days: Days,
     /// Whether the order is for doing something: neither `doNotPerform` nor revoked.
     pub to_be_performed: bool,
-    /// When the coverage is in force.
-    pub coverage: InForce,
-    /// Where the service will be done.
-    pub setting: Fact<Vec<Coding>>,
-    /// The product line.
-    pub plan: Fact<Vec<Coding>>,
-    /// The diagnoses.
-    pub diagnosis: Fact<Vec<Coding>>,
+    /// The coverage.
+    pub coverage: Cover,
+    /// The authorisations that stand.
+    pub authorized: Vec<Authorized>,
+    /// The other orders of the request.
+    pub companions: Vec<Companion>,
+    /// What conditions can name, as far as it was looked for.
+    values: Vec<(FactName, Fact<Value>)>,
 }
 
 impl Facts {
+    /// What is known of an order for certain codes on certain days, and nothing else yet.
+    #[must_use]
+    pub fn of(codes: Vec<Coding>, days: Days, coverage: Cover) -> Self {
+        Self {
+            codes,
+            unread: None,
+            billing_options: Vec::new(),
+            days,
+            to_be_performed: true,
+            coverage,
+            authorized: Vec::new(),
+            companions: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
     /// A fact that conditions of cases and notes can name.
     #[must_use]
-    pub fn get(&self, name: FactName) -> &Fact<Vec<Coding>> {
-        match name {
-            FactName::Setting => &self.setting,
-            FactName::Plan => &self.plan,
-            FactName::Diagnosis => &self.diagnosis,
-            // The code and the date choose the policy and its version; conditions of cases never name them.
-            FactName::Code | FactName::Date => &Fact::Absent,
+    pub fn get(&self, name: FactName) -> &Fact<Value> {
+        self.values.iter().find(|(other, _)| *other == name).map_or(&Fact::Absent, |(_, fact)| fact)
+    }
+
+    /// Says a fact.
+    pub fn set(&mut self, name: FactName, fact: Fact<Value>) {
+        self.values.retain(|(other, _)| *other != name);
+        self.values.push((name, fact));
+    }
+
+    /// Says a fact of codes.
+    pub fn set_codes(&mut self, name: FactName, fact: Fact<Vec<Coding>>) {
+        self.set(name, fact.map(Value::Codes));
+    }
+
+    /// The codes of a fact; none if it is not known.
+    #[must_use]
+    pub fn codes_of(&self, name: FactName) -> &[Coding] {
+        match self.get(name) {
+            Fact::Known(Value::Codes(codes)) => codes,
+            _ => &[],
         }
+    }
+
+    /// Whether the coverage is in force on a day; not if there is none.
+    #[must_use]
+    pub fn in_force(&self, day: Date) -> bool {
+        matches!(self.coverage, Cover::Is(in_force) if in_force.on(day))
     }
 }

@@ -14,11 +14,13 @@ use std::collections::BTreeSet;
 use determination::{
     Candidate, Covered, Determination, Documentation, Held, Holds, InfoNeeded, Needs, PaNeeded, Reasons, Shown, Trace,
 };
-use facts::{Fact, Facts};
+use facts::{Cover, Fact, Facts};
 use jiff::civil::Date;
 use world::{World, Worlds};
 
-use crate::policy::model::{self, Action, Case, Coding, DocNeeded, FactName, Hits, Policy, PolicySet};
+use crate::policy::model::{
+    self, Action, Case, Coding, DocNeeded, DocPurpose, FactName, Hits, Policy, PolicySet, Value,
+};
 
 /// One determination for each billing code of the order; one without a code where it has none.
 #[must_use]
@@ -32,13 +34,31 @@ pub fn decide<'p>(facts: &Facts, set: &'p PolicySet) -> Vec<Determination<'p>> {
             billing.push(code);
         }
     }
+    if let Some(case) = no_coverage(facts, set) {
+        let codes: Vec<_> = billing.into_iter().map(Some).collect();
+        let codes = if codes.is_empty() { vec![None] } else { codes };
+        return codes.into_iter().map(|code| settled(code, case, [])).collect();
+    }
     if !billing.is_empty() {
         return billing.into_iter().map(|code| one(facts, set, Some(code), &[code])).collect();
+    }
+    if facts.unread.is_some() {
+        return vec![settled(None, &set.default_rule.technical, [])];
     }
     if facts.codes.is_empty() {
         return vec![settled(None, &set.default_rule.code_not_specific, [InfoNeeded::DetailCode])];
     }
     vec![one(facts, set, None, &facts.codes.iter().collect::<Vec<_>>())]
+}
+
+/// What is said where there is no coverage of ours that the order could rest on, whatever is ordered.
+fn no_coverage<'p>(facts: &Facts, set: &'p PolicySet) -> Option<&'p Case> {
+    match facts.coverage {
+        Cover::Is(_) => None,
+        Cover::PersonUnknown => Some(&set.default_rule.no_member_found),
+        Cover::CoverageUnknown => Some(&set.default_rule.coverage_not_found),
+        Cover::Unavailable(_) => Some(&set.default_rule.technical),
+    }
 }
 
 /// The determination for one code, given in one or several code systems.
@@ -60,18 +80,27 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
         return determination;
     }
     // What could not be had matters beside a decision that stands; that it is no benefit needs no more.
-    let beside = (pa_needed.unavailable || documents.unavailable) && !only_not_covered;
+    let authorized = authorized(facts, codes).filter(|_| pa_needed.same != Some(Some(model::PaNeeded::NoAuth)));
+    let authorized = authorized.filter(|_| covered.same != Some(model::Covered::NotCovered));
+    let unsure = authorized.is_none() && pa_needed.unavailable;
+    let beside = (unsure || documents.unavailable) && !only_not_covered;
+    let mut documentation = documentation(documents, &covered, &worlds);
+    if let Some(documentation) = documentation.as_mut().filter(|_| authorized.is_some()) {
+        // There is no request any more that documents could go with (crd-ci-q4).
+        documentation.purposes.retain(|purpose| *purpose != DocPurpose::WithPa);
+    }
     Determination {
         billing_code: billing.cloned(),
         covered: covered_of(covered.same, &covered.needs()),
-        pa_needed: if pa_needed.unavailable {
-            Some(PaNeeded::Indeterminate)
-        } else {
-            pa_needed_of(pa_needed.same, &pa_needed.needs_beside(&covered))
+        pa_needed: match authorized {
+            Some(number) => Some(PaNeeded::Satisfied(number)),
+            None if pa_needed.unavailable => Some(PaNeeded::Indeterminate),
+            None => pa_needed_of(pa_needed.same, &pa_needed.needs_beside(&covered)),
         },
-        documentation: documentation(documents, &covered, &worlds),
+        documentation,
         reasons: reasons(&worlds, beside.then_some(&set.default_rule.technical)),
         details: held(&worlds, |action| &action.details),
+        dependencies: dependencies(facts, &worlds),
         expiry: expiry(facts, &worlds),
         shown: shown(facts, &worlds),
         trace: trace(facts, &worlds),
@@ -181,11 +210,30 @@ fn reasons<'p>(worlds: &Worlds<'p>, beside: Option<&'p Case>) -> Reasons<'p> {
     Reasons::new(first, all.chain(beside.map(always)).collect())
 }
 
+/// The number of an authorisation that stands for one of these codes on all the days the service may be done.
+fn authorized(facts: &Facts, codes: &[&Coding]) -> Option<String> {
+    let stands = |code: &&Coding| facts.authorized.iter().find(|it| it.is_for(code, facts.days));
+    codes.iter().find_map(stands).map(|authorized| authorized.number.clone())
+}
+
+/// The other orders of the request that some world depends on.
+fn dependencies(facts: &Facts, worlds: &Worlds<'_>) -> Vec<String> {
+    let wanted = |companion: &&facts::Companion| {
+        let mut codes = worlds.iter().flat_map(|world| &world.case.outcome.depends_on);
+        codes.any(|code| companion.codes.contains(code))
+    };
+    facts.companions.iter().filter(wanted).map(|companion| companion.reference.clone()).collect()
+}
+
 /// The last day on which nothing that the answer rests on has changed.
 fn expiry(facts: &Facts, worlds: &Worlds<'_>) -> Option<Date> {
     let outcomes = worlds.iter().filter_map(|world| world.case.outcome.expiry);
     let policies = worlds.iter().filter_map(|world| world.policy?.effective.1);
-    let coverage = worlds.iter().filter_map(|world| facts.coverage.end.filter(|_| world.policy.is_some()));
+    let end = match facts.coverage {
+        Cover::Is(in_force) => in_force.end,
+        _ => None,
+    };
+    let coverage = worlds.iter().filter_map(|world| end.filter(|_| world.policy.is_some()));
     outcomes.chain(policies).chain(coverage).min()
 }
 
@@ -227,15 +275,11 @@ fn trace<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Trace<'p> {
     }
     let mut trace = Trace { candidates, used: Vec::new(), missing: Vec::new() };
     let policies: Vec<&Policy> = worlds.iter().filter_map(|world| world.policy).collect();
-    let named = |name: FactName| {
-        let notes = policies.iter().flat_map(|policy| &policy.notes).flat_map(|group| &group.notes);
-        let actions = policies.iter().flat_map(|policy| &policy.cases).map(|case| &case.action).chain(notes);
-        actions.flat_map(|action| &action.conditions).any(|condition| condition.fact == name)
-    };
-    for name in [FactName::Setting, FactName::Plan, FactName::Diagnosis] {
+    let named = |name| policies.iter().flat_map(|policy| policy.conditions()).any(|condition| condition.fact == name);
+    for name in FactName::CONDITIONS {
         match facts.get(name) {
             _ if !named(name) => {}
-            Fact::Known(codes) => trace.used.push((name, codes.clone())),
+            Fact::Known(value) => trace.used.push((name, value.clone())),
             Fact::Absent => trace.missing.push((name, false)),
             Fact::Unavailable(_) => trace.missing.push((name, true)),
         }
@@ -243,7 +287,7 @@ fn trace<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Trace<'p> {
     let open: BTreeSet<FactName> =
         worlds.missing().filter(|name| matches!(name, FactName::Code | FactName::Date)).collect();
     trace.missing.extend(open.into_iter().map(|name| (name, false)));
-    trace.used.extend((!facts.codes.is_empty()).then(|| (FactName::Code, facts.codes.clone())));
+    trace.used.extend((!facts.codes.is_empty()).then(|| (FactName::Code, Value::Codes(facts.codes.clone()))));
     trace
 }
 
@@ -274,6 +318,7 @@ fn settled<'p>(
         documentation: None,
         reasons: Reasons::new(held(&case.why), case.action.reasons.iter().skip(1).map(held).collect()),
         details: case.action.details.iter().map(held).collect(),
+        dependencies: Vec::new(),
         expiry: None,
         shown: Vec::new(),
         trace: Trace { candidates: vec![candidate(None, case)], used: Vec::new(), missing: Vec::new() },

@@ -6,8 +6,8 @@
 use jiff::civil::Date;
 
 use super::condition;
-use super::facts::{Fact, Facts};
-use crate::policy::model::{Case, Coding, FactName, Hits, Policy, PolicySet};
+use super::facts::{Cover, Fact, Facts};
+use crate::policy::model::{Case, FactName, Hits, NO_CODES, Policy, PolicySet, Value};
 
 /// More worlds than this are not looked at: the answer is then technical (FAULTS P05).
 const MOST_WORLDS: usize = 10_000;
@@ -16,7 +16,7 @@ const MOST_WORLDS: usize = 10_000;
 enum Open<'p> {
     Day(Vec<Date>),
     Meaning(Vec<Meaning<'p>>),
-    Fact(FactName, Vec<&'p [Coding]>),
+    Fact(FactName, Vec<&'p Value>),
 }
 
 /// What the ordered code may mean.
@@ -78,14 +78,14 @@ impl<'p> Worlds<'p> {
         let versions = versions(hits, set);
         let days = turning_days(facts, &versions);
         let mut open = Vec::new();
-        for name in [FactName::Setting, FactName::Plan, FactName::Diagnosis] {
+        for name in FactName::CONDITIONS {
             if matches!(facts.get(name), Fact::Known(_)) {
                 continue;
             }
-            let mut values: Vec<&[Coding]> = Vec::new();
+            let mut values: Vec<&Value> = Vec::new();
             let in_force = versions.iter().filter(|policy| days.iter().any(|day| policy.in_force(*day)));
             for value in in_force.filter_map(|policy| policy.domains.get(&name)).flatten() {
-                if !values.contains(&value.as_slice()) {
+                if !values.contains(&value) {
                     values.push(value);
                 }
             }
@@ -155,7 +155,11 @@ fn meanings<'p>(hits: &Hits, versions: &[&'p Policy]) -> Vec<Meaning<'p>> {
 /// The days that could make a difference: the first, and each later one on which something begins or has just ended.
 fn turning_days(facts: &Facts, versions: &[&Policy]) -> Vec<Date> {
     let mut days = vec![facts.days.first];
-    let periods = versions.iter().map(|policy| policy.effective).chain([(facts.coverage.start, facts.coverage.end)]);
+    let coverage = match facts.coverage {
+        Cover::Is(in_force) => (in_force.start, in_force.end),
+        _ => (None, None),
+    };
+    let periods = versions.iter().map(|policy| policy.effective).chain([coverage]);
     for (start, end) in periods {
         days.extend(start);
         days.extend(end.and_then(|end| end.tomorrow().ok()));
@@ -180,12 +184,12 @@ fn world<'p>(
         match open {
             Open::Day(days) => day = (way, days.get(way).copied().unwrap_or(day.1)),
             Open::Meaning(meanings) => meaning = (way, meanings.get(way).copied().unwrap_or(meaning.1)),
-            Open::Fact(name, values) => assumed.push((*name, values.get(way).copied().unwrap_or_default())),
+            Open::Fact(name, values) => assumed.push((*name, values.get(way).copied().unwrap_or(&NO_CODES))),
         }
     }
     let rule = &set.default_rule;
     let of = |policy, case| World { policy, case, day: day.0, meaning: meaning.0 };
-    if !facts.coverage.on(day.1) {
+    if !facts.in_force(day.1) {
         return of(None, &rule.coverage_not_active);
     }
     let speaking = versions.iter().filter(|policy| match meaning.1 {
@@ -199,9 +203,9 @@ fn world<'p>(
         return of(None, &rule.no_policy);
     };
     let value = |name: FactName| match facts.get(name) {
-        Fact::Known(codes) => codes.as_slice(),
+        Fact::Known(value) => value,
         Fact::Absent | Fact::Unavailable(_) => {
-            assumed.iter().find(|(assumed, _)| *assumed == name).map(|(_, codes)| *codes).unwrap_or_default()
+            assumed.iter().find(|(assumed, _)| *assumed == name).map_or(&NO_CODES, |(_, value)| *value)
         }
     };
     let holding = policy.cases.iter().filter(|case| condition::all_known(&case.action.conditions, value));

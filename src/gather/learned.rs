@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -129,7 +130,7 @@ pub struct Learned {
 }
 
 /// Where what the request lacks can be learnt: the EHR and the directory, a record of what they said, or nowhere.
-pub trait Source: Sync {
+pub trait Source: Send + Sync {
     /// Asks the EHR's FHIR server, all at once; a reply for each question, in their order.
     fn ask<'s>(&'s self, queries: &'s [Query]) -> BoxFuture<'s, Vec<Reply>>;
 
@@ -141,4 +142,56 @@ pub trait Source: Sync {
 
     /// Whether there is a member directory.
     fn has_members(&self) -> bool;
+}
+
+/// A payer's member directory.
+pub trait Directory: Send + Sync {
+    /// Looks a patient and a coverage up; an error is technical.
+    fn find<'d>(&'d self, query: &'d MemberQuery) -> BoxFuture<'d, MemberReply>;
+}
+
+/// Nobody can be asked: what was sent is all there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+impl Source for Nobody {
+    fn ask<'s>(&'s self, queries: &'s [Query]) -> BoxFuture<'s, Vec<Reply>> {
+        std::future::ready(vec![Reply::Failed(Failure::Unreachable); queries.len()]).boxed()
+    }
+
+    fn can_ask(&self) -> bool {
+        false
+    }
+
+    fn member<'s>(&'s self, _query: &'s MemberQuery) -> BoxFuture<'s, MemberReply> {
+        std::future::ready(Err(LookupFailed)).boxed()
+    }
+
+    fn has_members(&self) -> bool {
+        false
+    }
+}
+
+/// A record says again what was said then. What was not asked then cannot be answered now.
+impl Source for Learned {
+    fn ask<'s>(&'s self, queries: &'s [Query]) -> BoxFuture<'s, Vec<Reply>> {
+        let again = |query: &Query| {
+            let said = self.asked.iter().find(|(asked, _)| asked == query);
+            said.map_or(Reply::Failed(Failure::Unreachable), |(_, reply)| reply.clone())
+        };
+        std::future::ready(queries.iter().map(again).collect()).boxed()
+    }
+
+    fn can_ask(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    fn member<'s>(&'s self, query: &'s MemberQuery) -> BoxFuture<'s, MemberReply> {
+        let said = self.member.as_ref().filter(|(asked, _)| asked == query);
+        std::future::ready(said.map_or(Err(LookupFailed), |(_, reply)| reply.clone())).boxed()
+    }
+
+    fn has_members(&self) -> bool {
+        self.member.is_some()
+    }
 }

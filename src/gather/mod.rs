@@ -1,21 +1,34 @@
-//! Fills the facts that are decided from, out of what the EHR sent. What is not there is itself a fact.
+//! Fills the facts that are decided from, out of what the EHR sent and what was learnt beside it. What is not there is
+//! itself a fact.
+//!
+//! Gathering asks nobody: what it looks for and does not find is a wish, and whoever can fulfils it and gathers again.
 
 mod coverage;
+pub mod ehr;
 mod fhir;
+mod history;
+mod known;
 pub mod learned;
+pub mod live;
 mod order;
-mod prefetch;
+mod performer;
+mod person;
+mod scope;
 
 use jiff::civil::Date;
 
 use crate::config::PayerCheck;
-use crate::decide::facts::Facts;
-use crate::policy::model::PolicySet;
-use crate::request::Invocation;
-use crate::request::schema::{self, Misfit};
+use crate::decide::facts::{Companion, Cover, Facts, Why};
+use crate::policy::model::{Form, Offer, PolicySet};
+use crate::request::json::View;
+use crate::request::schema::Misfit;
 use crate::request::version::Version;
+use crate::request::{Invocation, Order};
 use crate::telemetry::Fault;
-pub use coverage::Coverage;
+use coverage::Sought;
+use known::{Found, Known};
+pub use known::{Read, Wishes};
+use learned::Query;
 
 /// Why nothing can be decided. Each names a place and no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,57 +63,154 @@ pub enum GatherError {
     /// The Coverage is for another person (C08).
     #[error("the coverage is for another patient than the request")]
     OtherBeneficiary,
+    /// An order that the context names, and nobody can find (H13).
+    #[error("an order that the request names is not to be found")]
+    OrderNotFound(String),
+    /// An order that the context names, and that the EHR could not give: there is nothing an answer could be put on.
+    #[error("an order that the request names could not be had")]
+    OrderNotHad(String),
 }
 
 impl GatherError {
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        Fault::Client
+        match self {
+            Self::OrderNotHad(_) => Fault::Ehr,
+            _ => Fault::Client,
+        }
     }
 }
 
-/// Everything that an answer is decided from: the Coverage, and the facts of each order in their order.
-#[derive(Debug)]
-pub struct Gathered {
-    /// The Coverage.
-    pub coverage: Coverage,
-    /// One for each order of the invocation.
+/// Everything that an answer is decided from: the Coverage, the orders, and the facts of each in their order.
+#[derive(Debug, Default)]
+pub struct Gathered<'k> {
+    /// How coverage information refers to the Coverage: `Coverage/id`; `None` if nobody knows its name.
+    pub coverage: Option<String>,
+    /// What the payer's records say of the Coverage, beside what was sent.
+    pub record: Option<Record<'k>>,
+    /// The forms (`url|version`) that the EHR is known to have.
+    pub forms: Vec<String>,
+    /// The orders that an answer is due for.
+    pub orders: Vec<Order<'k>>,
+    /// One for each of the orders.
     pub facts: Vec<Facts>,
 }
 
-/// Gathers what is known. Without orders there is nothing to gather, and a Coverage is not asked for.
-///
-/// # Errors
-/// [`GatherError`]: the request is about several patients, or not about one coverage of ours.
-pub fn gather(
-    invocation: &Invocation<'_>,
-    set: &PolicySet,
-    payer_check: PayerCheck,
-    today: Date,
-) -> Result<Option<Gathered>, GatherError> {
-    one_patient(invocation)?;
-    if invocation.orders.is_empty() {
-        return Ok(None);
-    }
-    let coverage = coverage::coverage(invocation, set, payer_check)?;
-    let facts = invocation.orders.iter().map(|order| order::facts(invocation, order, &coverage, set, today));
-    let facts = facts.collect::<Result<_, _>>()?;
-    Ok(Some(Gathered { coverage, facts }))
+/// The Coverage that was sent, and as the payer has it.
+#[derive(Debug)]
+pub struct Record<'k> {
+    /// As it came.
+    pub sent: View<'k>,
+    /// As it was imported, JSON text.
+    pub own: String,
 }
 
-/// The patient of the context is the patient of everything.
-fn one_patient(invocation: &Invocation<'_>) -> Result<(), GatherError> {
-    let id = &invocation.patient_id;
-    if invocation.token_patient.as_ref().is_some_and(|patient| patient != id) {
-        return Err(GatherError::OtherTokenPatient);
+/// How gathering goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    /// How strictly the payer of a Coverage is looked at.
+    pub payer_check: PayerCheck,
+    /// Whether the EHR's FHIR server can be asked.
+    pub can_ask: bool,
+    /// Whether there is a member directory.
+    pub has_members: bool,
+    /// The day, in the payer's time zone.
+    pub today: Date,
+}
+
+/// Gathers what is known, and says what else should be learnt. Without orders there is nothing to gather, and a Coverage
+/// is not asked for.
+///
+/// What comes with wishes is not the last word: an error may be that something is not there yet.
+pub fn gather<'k>(
+    invocation: &'k Invocation<'k>,
+    read: &'k Read<'k>,
+    set: &PolicySet,
+    way: &Way,
+) -> (Result<Gathered<'k>, GatherError>, Wishes) {
+    let known = Known::of(invocation, read, way.can_ask);
+    let gathered = all(&known, set, way);
+    (gathered, known.into_wishes())
+}
+
+fn all<'k>(known: &Known<'k>, set: &PolicySet, way: &Way) -> Result<Gathered<'k>, GatherError> {
+    person::one_patient(known)?;
+    let orders = scope::orders(known)?;
+    let patient = &known.invocation.patient_id;
+    if let Some(other) = orders.iter().find(|order| !order::is_of_patient(order, patient)) {
+        let member = order::patient_member(other);
+        return Err(GatherError::OtherSubject(format!("{}.{member}", other.expression)));
     }
-    for patient in prefetch::all(invocation, "Patient") {
-        let value = patient.value();
-        coverage::checked(&schema::PATIENT, &value, "Patient", invocation)?;
-        if patient.id != *id {
-            return Err(GatherError::OtherPatient);
+    if known.invocation.orders.is_empty() && known.invocation.referred.is_empty() {
+        return Ok(Gathered::default());
+    }
+    let (mut found, reference, unavailable) = match coverage::coverage(known, &orders, set, way.payer_check)? {
+        Sought::Is(coverage) => {
+            let reference = Some(coverage.reference.clone());
+            (Some(coverage), reference, Cover::Unavailable(Why::NotLearnt))
+        }
+        Sought::Failed(reference, why) => (None, reference, Cover::Unavailable(why)),
+    };
+    let records = match &mut found {
+        Some(coverage) if way.has_members => Some(person::records(known, coverage, set)?),
+        _ => None,
+    };
+    let mut facts = Vec::with_capacity(orders.len());
+    for order in &orders {
+        facts.push(order::facts(known, order, found.as_deref().ok_or(unavailable), set, way.today)?);
+    }
+    for (order, facts) in orders.iter().zip(&mut facts) {
+        if depends_on_others(facts, set) {
+            facts.companions = companions(known, order, &orders, set)?;
+        }
+        if known.invocation.options.unsolicited_determinations {
+            facts.authorized = records.as_ref().map(|records| records.authorized.clone()).unwrap_or_default();
         }
     }
-    Ok(())
+    let own = records.and_then(|records| records.coverage);
+    let record = found.zip(own).map(|(coverage, own)| Record { sent: coverage.view, own });
+    let forms = forms(known, &facts, set);
+    Ok(Gathered { coverage: reference, record, forms, orders, facts })
+}
+
+/// Which of the forms that policies may ask for the EHR has already (CRD dev-20).
+fn forms(known: &Known<'_>, facts: &[Facts], set: &PolicySet) -> Vec<String> {
+    let codes = facts.iter().flat_map(|facts| facts.codes.iter().chain(&facts.billing_options));
+    let policies = codes.flat_map(|code| set.policies_of(code));
+    let actions = policies.flat_map(|policy| policy.cases.iter().map(|case| &case.action).chain([&policy.scope]));
+    let suggestions = actions.filter_map(|action| action.card.as_ref()).flat_map(|card| &card.suggestions);
+    let forms = suggestions.filter_map(|suggestion| match &suggestion.offer {
+        Offer::Form(form) => Some(form),
+        _ => None,
+    });
+    let has = |form: &Form| {
+        let query = Query::search("Questionnaire", &[("url", &form.url), ("version", &form.version)]);
+        matches!(known.ask(query), Found::Is([_, ..]))
+    };
+    let mut found: Vec<String> = forms.filter(|form| has(form)).map(|form| form.canonical()).collect();
+    found.dedup();
+    found
+}
+
+/// Whether a policy that may speak of an order looks at the others.
+fn depends_on_others(facts: &Facts, set: &PolicySet) -> bool {
+    let codes = facts.codes.iter().chain(&facts.billing_options);
+    let mut cases = codes.flat_map(|code| set.policies_of(code)).flat_map(|policy| &policy.cases);
+    cases.any(|case| !case.outcome.depends_on.is_empty())
+}
+
+/// The other orders of the request with their codes.
+fn companions(
+    known: &Known<'_>,
+    order: &Order<'_>,
+    orders: &[Order<'_>],
+    set: &PolicySet,
+) -> Result<Vec<Companion>, GatherError> {
+    let name = |order: &Order<'_>| format!("{}/{}", order.resource.kind, order.resource.id);
+    let this = name(order);
+    let others = orders.iter().chain(&known.invocation.unselected).filter(|other| name(other) != this);
+    let companion =
+        |other: &Order<'_>| Ok(Companion { reference: name(other), codes: order::codes(known, other, set)? });
+    others.map(companion).collect()
 }

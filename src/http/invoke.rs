@@ -15,7 +15,9 @@ use super::problem::Problem;
 use super::{App, JSON, REQUEST_ID, body};
 use crate::answer::{self, Moment};
 use crate::auth::{self, VerifiedClient};
+use crate::gather::live::Asked;
 use crate::record::{self, Entry, Recorded, Response};
+use crate::request::Invocation;
 use crate::request::hook::{self, Service};
 use crate::telemetry::RequestLine;
 
@@ -67,7 +69,10 @@ async fn answer_and_record(
 ) -> Outcome {
     let started = Instant::now();
     let moment = Moment::now(&app.zone);
-    let answer = answer::answer(&body, service, &app.set, &app.manner, &moment).map_err(Problem::Refused)?;
+    let asked = Asked { ehr: &app.ehr, directory: app.directory.as_deref(), client: client.name(), received: started };
+    let source = |invocation: &Invocation<'_>| asked.of(invocation);
+    let answer = answer::answer(&body, service, &app.set, &app.manner, &moment, source).await;
+    let answer = answer.map_err(Problem::Refused)?;
     let entry = Entry {
         id: invocation,
         at: moment.at,
@@ -80,7 +85,7 @@ async fn answer_and_record(
         policy_set: app.set.hash.clone(),
         assertions: answer.assertions,
         cards: answer.cards,
-        learned: "{}".to_owned(),
+        learned: answer.learned,
         determinations: answer.explanations,
         took_micros: micros(started),
         request: answer.without_token.map_or(body, Bytes::from),

@@ -20,6 +20,8 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::answer::Manner;
+use crate::gather::ehr::Ehr;
+use crate::gather::learned::Directory;
 use crate::policy::model::PolicySet;
 use crate::record::Ledger;
 use once::Once;
@@ -34,6 +36,8 @@ pub struct App {
     ledger: Arc<dyn Ledger>,
     manner: Manner,
     zone: TimeZone,
+    ehr: Ehr,
+    directory: Option<Arc<dyn Directory>>,
     discovery: String,
     places: Semaphore,
     once: Once,
@@ -48,9 +52,16 @@ impl std::fmt::Debug for App {
 impl App {
     /// Everything that answering takes.
     #[must_use]
-    pub fn new(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone) -> Self {
+    pub fn new(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
-        Self { set, ledger, manner, zone, discovery: discovery::document(), places, once: Once::default() }
+        let (discovery, once) = (discovery::document(), Once::default());
+        Self { set, ledger, manner, zone, ehr, directory: None, discovery, places, once }
+    }
+
+    /// With a member directory to look patients and coverages up in.
+    #[must_use]
+    pub fn with_directory(self, directory: Arc<dyn Directory>) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 }
 

@@ -165,9 +165,8 @@ fn request(error: &RequestError) -> Row {
             row(422, "not-supported", "This version of CRD is not served.").at("extension.davinci-crd.requestedVersion")
         }
         RequestError::Resource(misfit, version) => resource(misfit, *version),
-        RequestError::TooManyOrders => {
-            row(422, "too-costly", "There are too many orders.").at("context.draftOrders.entry")
-        }
+        RequestError::TooManyOrders(place) => row(422, "too-costly", "There are too many orders.").at(place),
+        RequestError::OpenServer => row(400, "value", "The EHR's FHIR server must be https.").at("fhirServer"),
         RequestError::TooLong(place) => {
             row(413, "too-long", "There is more feedback than one call may have.").at(place)
         }
@@ -197,6 +196,12 @@ fn gather(error: &GatherError) -> Row {
         }
         GatherError::OtherPayer => row(400, "not-supported", "The coverage is another payer's.").at("Coverage.payor"),
         GatherError::PayerNotSaid => row(400, "value", "The coverage does not say whose it is.").at("Coverage.payor"),
+        GatherError::OrderNotFound(place) => {
+            row(422, "not-found", "An order that the request names is not to be found.").at(place)
+        }
+        GatherError::OrderNotHad(place) => {
+            row(412, "incomplete", "An order that the request names could not be fetched.").at(place)
+        }
         GatherError::OtherBeneficiary => {
             row(422, "invariant", "The coverage is for another patient than the request.").at("Coverage.beneficiary")
         }

@@ -9,7 +9,8 @@ use jiff::civil::Date;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::load::{Draft, Problem};
-use super::model::{Action, Case, Coding, Covered, DetailValue, FactName, PaNeeded, Policy, PolicySet};
+use super::model::{Action, Case, Covered, DetailValue, FactName, NO_CODES, PaNeeded, Policy, PolicySet, Value};
+use super::number;
 use super::template::{Slot, Template};
 use crate::decide::condition;
 
@@ -65,8 +66,7 @@ fn problem(policy: &Policy, element: impl Into<String>, what: impl Into<String>)
 
 /// Tries each combination of the values that the cases tell apart.
 fn exactly_one_case(policy: &Policy, problems: &mut Vec<Problem>) -> usize {
-    let domains: Vec<(FactName, &Vec<Vec<Coding>>)> =
-        policy.domains.iter().map(|(name, values)| (*name, values)).collect();
+    let domains: Vec<(FactName, &Vec<Value>)> = policy.domains.iter().map(|(name, values)| (*name, values)).collect();
     let count = domains.iter().try_fold(1_usize, |count, (_, values)| count.checked_mul(values.len()));
     let too_many = domains.iter().any(|(_, values)| values.len() > 1 << MOST_KINDS);
     let Some(count) = count.filter(|count| *count <= MOST_COMBINATIONS && !too_many) else {
@@ -76,16 +76,15 @@ fn exactly_one_case(policy: &Policy, problems: &mut Vec<Problem>) -> usize {
     let mut reached = vec![false; policy.cases.len()];
     for index in 0..count {
         let mut rest = index;
-        let combination: Vec<(FactName, &[Coding])> = domains
+        let combination: Vec<(FactName, &Value)> = domains
             .iter()
             .filter_map(|(name, values)| {
                 let value = values.get(rest % values.len())?;
                 rest /= values.len();
-                Some((*name, value.as_slice()))
+                Some((*name, value))
             })
             .collect();
-        let value =
-            |name| combination.iter().find(|(named, _)| *named == name).map(|(_, codes)| *codes).unwrap_or_default();
+        let value = |name| combination.iter().find(|(named, _)| *named == name).map_or(&NO_CODES, |(_, value)| *value);
         let holding: Vec<usize> = policy
             .cases
             .iter()
@@ -108,14 +107,14 @@ fn exactly_one_case(policy: &Policy, problems: &mut Vec<Problem>) -> usize {
 }
 
 /// A combination as a row of a table: `setting inpatient | plan medicare-hmo-blue`.
-fn row(combination: &[(FactName, &[Coding])]) -> String {
-    let columns = combination.iter().map(|(name, codes)| {
-        let codes: Vec<&str> = codes.iter().map(|coding| &*coding.code).collect();
-        format!(
-            "{} {}",
-            fact_word(*name),
-            if codes.is_empty() { "none of those named".to_owned() } else { codes.join(", ") }
-        )
+fn row(combination: &[(FactName, &Value)]) -> String {
+    let columns = combination.iter().map(|(name, value)| {
+        let value = match value {
+            Value::Codes(codes) if codes.is_empty() => "none of those named".to_owned(),
+            Value::Codes(codes) => codes.iter().map(|coding| &*coding.code).collect::<Vec<_>>().join(", "),
+            Value::Number(number) => number::in_words(*number),
+        };
+        format!("{} {value}", fact_word(*name))
     });
     let columns: Vec<String> = columns.collect();
     if columns.is_empty() { "always".to_owned() } else { columns.join(" | ") }
@@ -130,6 +129,10 @@ pub fn fact_word(name: FactName) -> &'static str {
         FactName::Setting => "setting",
         FactName::Plan => "plan",
         FactName::Diagnosis => "diagnosis",
+        FactName::Performer => "performer",
+        FactName::Age => "age",
+        FactName::Quantity => "quantity",
+        FactName::History => "history",
     }
 }
 
@@ -209,6 +212,8 @@ fn silence(set: &PolicySet, problems: &mut Vec<Problem>) {
         &rule.code_not_specific,
         &rule.not_to_be_performed,
         &rule.coverage_not_active,
+        &rule.no_member_found,
+        &rule.coverage_not_found,
         &rule.technical,
     ];
     for case in all {

@@ -115,7 +115,7 @@ const LIMITS: Limits =
 /// Everything that is wrong with any file.
 pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
     let mut problems = Problems::default();
-    let (mut resources, mut cases) = (Vec::new(), Vec::new());
+    let (mut resources, mut cases, mut contained) = (Vec::new(), Vec::new(), HashMap::new());
     for file in files {
         problems.file.clone_from(&file.path);
         // A member that stands twice is a rule that is lost: the reader would keep the last.
@@ -127,11 +127,14 @@ pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
             continue;
         }
         match fhir_resources::read(&file.bytes) {
-            Ok(resource) => resources.push((file.path.clone(), resource)),
+            Ok(resource) => {
+                resources.push((file.path.clone(), resource));
+                contained.insert(file.path.clone(), fhir_resources::contained(&file.bytes));
+            }
             Err(error) => problems.add("", error.to_string()),
         }
     }
-    let set = build(hash(files), &resources, &mut problems);
+    let set = build(hash(files), &resources, &contained, &mut problems);
     match set {
         Some(set) if problems.found.is_empty() => Ok(Draft { set, cases }),
         _ => Err(problems.found),
@@ -140,13 +143,16 @@ pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
 
 type Resources = [(String, Resource)];
 
-fn build(hash: String, resources: &Resources, problems: &mut Problems) -> Option<PolicySet> {
+/// What the resource of each file contains: id, type and JSON text.
+type Contained = HashMap<String, Vec<(String, String, String)>>;
+
+fn build(hash: String, resources: &Resources, contained: &Contained, problems: &mut Problems) -> Option<PolicySet> {
     once_each(resources, problems);
     let mut terms = terms::Terms::read(resources, problems);
     let plans = payer::plans(resources, &mut terms, problems);
     let payer = payer::payer(resources, problems);
     let libraries = plan::libraries(resources, problems);
-    let reader = plan::Reader { terms: &terms, plans: &plans, libraries: &libraries };
+    let reader = plan::Reader { terms: &terms, plans: &plans, libraries: &libraries, contained };
     let mut policies: BTreeMap<Box<str>, Vec<_>> = BTreeMap::new();
     let mut default_rule = None;
     for (file, resource) in resources {

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod load;
 pub mod model;
+pub mod number;
 pub mod template;
 
 use std::path::Path;

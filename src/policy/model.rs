@@ -2,6 +2,8 @@
 //!
 //! Nothing here reads, checks or decides; the words are those of FHIR and of `fhir-resources/README.md`.
 
+mod condition;
+mod offer;
 mod set;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::template::Template;
+pub use condition::{Condition, FactName, NO_CODES, Test, Value};
+pub use offer::{Draft, Form, Offer, Suggestion};
 pub use set::{DefaultRule, Hits, Meanings, OverrideReason, Payer, Plan, PolicySet, System};
 
 /// A code system that the set knows, by its place in [`PolicySet::systems`].
@@ -24,30 +28,6 @@ pub struct Coding {
     pub system: SystemId,
     /// The code.
     pub code: Box<str>,
-}
-
-/// The facts that conditions speak of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FactName {
-    /// What is ordered.
-    Code,
-    /// The day of the service.
-    Date,
-    /// Where the ordered service will be done.
-    Setting,
-    /// The product line of the coverage.
-    Plan,
-    /// The diagnoses the order is for.
-    Diagnosis,
-}
-
-/// True if any code of the fact is one of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    /// The fact that is looked at.
-    pub fact: FactName,
-    /// The codes that make it true, sorted.
-    pub any_of: Vec<Coding>,
 }
 
 /// `covered`, as a rule says it.
@@ -91,6 +71,20 @@ pub enum DocNeeded {
     Conditional,
     /// Cannot be said now, for technical reasons.
     Indeterminate,
+}
+
+impl DocNeeded {
+    /// The code of CRD 2.2.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Clinical => "clinical",
+            Self::Admin => "admin",
+            Self::Patient => "patient",
+            Self::Conditional => "conditional",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
 }
 
 /// `doc-purpose`: what the documentation is for.
@@ -169,6 +163,8 @@ pub struct Outcome {
     pub doc_purpose: Vec<DocPurpose>,
     /// `questionnaire`, canonical URLs.
     pub questionnaires: Vec<Box<str>>,
+    /// `dependency`: the codes of another order in the same request that it depends on.
+    pub depends_on: Vec<Coding>,
     /// `expiry-date`
     pub expiry: Option<Date>,
 }
@@ -209,8 +205,11 @@ pub struct Link {
     pub label: Box<str>,
     /// Where, https.
     pub url: Box<str>,
-    /// What kind of link; a card of an external reference has `absolute` ones only (CRD resp-19).
+    /// `absolute`, or `smart` for an app to launch; a card has links of one kind (CRD resp-19, resp-72).
     pub r#type: &'static str,
+    /// What the app is told.
+    #[serde(rename = "appContext", skip_serializing_if = "Option::is_none")]
+    pub app_context: Option<Box<str>>,
 }
 
 /// A card as the policy words it.
@@ -228,6 +227,8 @@ pub struct Card {
     pub links: Vec<Link>,
     /// The links as a card writes them.
     pub written_links: Written,
+    /// What it offers to do; a card with links offers nothing.
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// JSON that is the same in every answer, so it is written once, at load.
@@ -332,10 +333,16 @@ pub struct Policy {
     /// The notes.
     pub notes: Vec<Notes>,
     /// For each fact the cases name, a value of each kind that they tell apart.
-    pub domains: BTreeMap<FactName, Vec<Vec<Coding>>>,
+    pub domains: BTreeMap<FactName, Vec<Value>>,
 }
 
 impl Policy {
+    /// Every condition of its cases and notes.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let notes = self.notes.iter().flat_map(|group| &group.notes);
+        self.cases.iter().map(|case| &case.action).chain(notes).flat_map(|action| &action.conditions)
+    }
+
     /// Whether it is in force on a day.
     #[must_use]
     pub fn in_force(&self, day: Date) -> bool {

@@ -5,13 +5,16 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Frame;
 use super::coverage_information::Shape;
 use super::ids::Ids;
+use super::response::{self, Suggestion};
 use super::words::{self, Words};
 use crate::decide::determination::{Held, Holds};
 use crate::policy::check::{LONGEST_SUMMARY, MAY_APPLY};
-use crate::policy::model::{Card as Said, Indicator, PolicySet, Written};
+use crate::policy::model::{Card as Said, Indicator, Written};
 use crate::policy::template::Template;
+use crate::request::Order;
 
 /// A card as it is written.
 #[derive(Debug, Serialize)]
@@ -22,6 +25,10 @@ pub(super) struct Card<'a> {
     detail: Option<String>,
     indicator: &'static str,
     source: Source<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suggestions: Vec<Suggestion>,
+    #[serde(rename = "selectionBehavior", skip_serializing_if = "Option::is_none")]
+    selection_behavior: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<&'a RawValue>,
     #[serde(rename = "overrideReasons", skip_serializing_if = "Option::is_none")]
@@ -50,6 +57,12 @@ struct Associated {
     resources: [Reference; 1],
 }
 
+impl Associated {
+    fn with(reference: String) -> Self {
+        Self { resources: [Reference { reference }] }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Reference {
     reference: String,
@@ -61,8 +74,8 @@ pub(super) struct Draft<'p> {
     pub(super) card: Held<'p, Said>,
     pub(super) paragraphs: Vec<(&'p str, &'p Template)>,
     pub(super) words: Words,
-    /// `ServiceRequest/1`
-    pub(super) order: String,
+    /// The order it is about.
+    pub(super) order: &'p Order<'p>,
 }
 
 impl<'p> Draft<'p> {
@@ -72,22 +85,36 @@ impl<'p> Draft<'p> {
     }
 
     /// Writes the card.
-    pub(super) fn write<'a>(&self, shape: Shape, set: &'a PolicySet, ids: &mut Ids) -> Card<'a>
+    pub(super) fn write<'a>(&self, frame: &Frame<'a>, ids: &mut Ids) -> Card<'a>
     where
         'p: 'a,
     {
-        let card: &'p Said = self.card.what;
+        let (card, set, shape): (&'p Said, _, _) = (self.card.what, frame.set, Shape::from(frame.version));
         let warning = card.indicator == Indicator::Warning;
         let topic = Topic { system: shape.topic_system(), code: &card.topic.code, display: &card.topic.display };
+        let uuid = ids.next_id().to_string();
+        let about = response::About {
+            shape,
+            set,
+            order: self.order,
+            patient: frame.patient,
+            encounter: frame.encounter,
+            today: frame.today,
+            forms: frame.forms,
+        };
+        let suggestions = response::suggestions(&card.suggestions, &about, &self.words, ids);
+        let resource = &self.order.resource;
         Card {
-            uuid: ids.next_id().to_string(),
+            uuid,
             summary: summary(&self.card, &self.words),
             detail: self.detail(),
             indicator: card.indicator.code(),
             source: Source { label: &set.payer.name, url: set.payer.url.as_deref(), topic },
+            selection_behavior: (!suggestions.is_empty()).then(|| response::selection_behavior(&card.suggestions)),
+            suggestions,
             links: (!card.links.is_empty()).then(|| card.written_links.raw()),
             override_reasons: set.override_reasons.as_ref().filter(|_| warning).map(Written::raw),
-            extension: Associated { resources: [Reference { reference: self.order.clone() }] },
+            extension: Associated::with(format!("{}/{}", resource.kind, resource.id)),
         }
     }
 
@@ -100,6 +127,33 @@ impl<'p> Draft<'p> {
         let all: Vec<String> = condition.into_iter().chain(own).chain(notes).collect();
         (!all.is_empty()).then(|| all.join("\n\n"))
     }
+}
+
+/// The card that puts the EHR's record of the coverage right, where staff may see it and there is something to put right
+/// (CRD resp-70).
+pub(super) fn coverage_record<'a>(frame: &Frame<'a>, ids: &mut Ids) -> Option<Card<'a>> {
+    let card = frame.set.default_rule.coverage_record.as_ref().filter(|_| frame.hook.is_administrative())?;
+    let ((sent, own), coverage) = (frame.record?, frame.coverage?);
+    if !frame.options.wants(&card.topic.code) {
+        return None;
+    }
+    let suggestion = response::coverage_record::put_right(sent, own, ids)?;
+    let shape = Shape::from(frame.version);
+    let topic = Topic { system: shape.topic_system(), code: &card.topic.code, display: &card.topic.display };
+    let payer = &frame.set.payer;
+    let words = Words::new(&serde_json::Value::Null, String::new(), None);
+    Some(Card {
+        uuid: ids.next_id().to_string(),
+        summary: words::cut(&words.plain(&card.summary, &Holds::Always), LONGEST_SUMMARY).into_owned(),
+        detail: card.detail.as_ref().map(|text| words.markdown(text, &Holds::Always)),
+        indicator: card.indicator.code(),
+        source: Source { label: &payer.name, url: payer.url.as_deref(), topic },
+        suggestions: vec![suggestion],
+        selection_behavior: Some("any"),
+        links: None,
+        override_reasons: None,
+        extension: Associated::with(coverage.to_owned()),
+    })
 }
 
 fn summary(held: &Held<'_, Said>, words: &Words) -> String {

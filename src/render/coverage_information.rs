@@ -70,7 +70,9 @@ impl Shape {
 /// What a repetition says beside its determination.
 pub(super) struct About<'a> {
     pub(super) shape: Shape,
-    pub(super) coverage: &'a str,
+    /// Whether the hook is one at which nobody is asked for documentation (CRD hook-19).
+    pub(super) supporting: bool,
+    pub(super) coverage: Option<&'a str>,
     pub(super) today: Date,
     pub(super) assertion: &'a str,
 }
@@ -83,11 +85,15 @@ pub(super) fn extension<'a>(
     set: &'a PolicySet,
 ) -> Extension<'a> {
     let shape = about.shape;
-    let mut parts = vec![part("coverage", Value::Reference(Reference { reference: about.coverage }))];
+    let unnamed = Reference { reference: None, r#type: Some("Coverage"), display: Some("The patient's coverage") };
+    let coverage =
+        about.coverage.map(|coverage| Reference { reference: Some(coverage.into()), ..Reference::default() });
+    let mut parts = vec![part("coverage", Value::Reference(coverage.unwrap_or(unnamed)))];
+    let documentation = determination.documentation.as_ref().filter(|_| !about.supporting);
     let mut info: Vec<InfoNeeded> = Vec::new();
     parts.push(part("covered", Value::Code(covered(shape, &determination.covered, &mut info))));
     parts.extend(pa_needed(shape, determination, &mut info).map(|code| part("pa-needed", Value::Code(code))));
-    if let Some(documentation) = &determination.documentation {
+    if let Some(documentation) = documentation {
         documents(shape, documentation, &mut info, &mut parts);
     }
     let mut codes: Vec<&str> = info.into_iter().map(|info| info_needed(shape, info)).collect();
@@ -104,7 +110,12 @@ pub(super) fn extension<'a>(
     parts.extend(
         determination.details.iter().filter_map(|held| Some(part("detail", Value::Parts(detail(shape, held, words)?)))),
     );
-    let questionnaires = determination.documentation.iter().flat_map(|documentation| &documentation.questionnaires);
+    let dependencies = determination
+        .dependencies
+        .iter()
+        .map(|it| Reference { reference: Some(Cow::Borrowed(it)), ..Reference::default() });
+    parts.extend(dependencies.map(|reference| part("dependency", Value::Reference(reference))));
+    let questionnaires = documentation.into_iter().flat_map(|documentation| &documentation.questionnaires);
     parts.extend(questionnaires.map(|canonical| part("questionnaire", Value::Canonical(canonical))));
     parts.push(part("date", Value::Date(about.today)));
     parts.push(part("coverage-assertion-id", Value::String(Cow::Borrowed(about.assertion))));
@@ -161,15 +172,8 @@ fn satisfied<'a>(determination: &'a Determination<'_>) -> Option<&'a str> {
 
 fn documents(shape: Shape, documentation: &Documentation, info: &mut Vec<InfoNeeded>, parts: &mut Vec<Extension<'_>>) {
     info.extend(documentation.needs.iter().flat_map(Needs::iter));
-    let code = |needed: &DocNeeded| match needed {
-        DocNeeded::Clinical => "clinical",
-        DocNeeded::Admin => "admin",
-        DocNeeded::Patient => "patient",
-        DocNeeded::Conditional => "conditional",
-        DocNeeded::Indeterminate => "indeterminate",
-    };
     match shape {
-        Shape::Second => parts.extend(documentation.needed.iter().map(|it| part("doc-needed", Value::Code(code(it))))),
+        Shape::Second => parts.extend(documentation.needed.iter().map(|it| part("doc-needed", Value::Code(it.code())))),
         Shape::First => {
             // One code for all: what cannot be said is conditional, what patients provide goes through the office.
             let has = |needed| documentation.needed.contains(&needed);

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::words::{self, Words};
 use crate::decide::determination::{Determination, InfoNeeded, Needs, PaNeeded};
 use crate::policy::check::fact_word;
-use crate::policy::model::{Coding, PolicySet};
+use crate::policy::model::{PolicySet, Value};
+use crate::policy::number;
 
 /// What was decided of one order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,8 +86,12 @@ impl Decided {
             action: candidate.action.to_owned(),
             passages: candidate.passages.iter().map(|it| format!("{}: {}", it.label, it.citation)).collect(),
         });
-        let codes = |codes: &[Coding]| codes.iter().map(|coding| set.label(coding)).collect::<Vec<_>>().join(", ");
-        let known = determination.trace.used.iter().map(|(name, used)| format!("{} {}", fact_word(*name), codes(used)));
+        let said = |value: &Value| match value {
+            Value::Codes(codes) if codes.is_empty() => "none".to_owned(),
+            Value::Codes(codes) => codes.iter().map(|coding| set.label(coding)).collect::<Vec<_>>().join(", "),
+            Value::Number(number) => number::in_words(*number),
+        };
+        let known = determination.trace.used.iter().map(|(name, used)| format!("{} {}", fact_word(*name), said(used)));
         let missing =
             determination.trace.missing.iter().map(|(name, failed)| {
                 format!("{}{}", fact_word(*name), if *failed { " (could not be had)" } else { "" })

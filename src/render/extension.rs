@@ -76,9 +76,15 @@ pub(super) struct Quantity<'a> {
     pub(super) code: Option<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
+/// A literal reference, or one that says what it is to and no more.
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Reference<'a> {
-    pub(super) reference: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) r#type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) display: Option<&'static str>,
 }
 
 impl Extension<'_> {

@@ -8,6 +8,7 @@ pub mod explanation;
 mod extension;
 mod ids;
 mod invariants;
+mod response;
 mod splice;
 mod words;
 
@@ -18,11 +19,13 @@ use uuid::Uuid;
 use crate::decide::determination::{Determination, Shown};
 use crate::policy::model::PolicySet;
 use crate::request::Order;
+use crate::request::hook::Hook;
+use crate::request::json::View;
 use crate::request::options::Options;
 use crate::request::version::Version;
 use crate::telemetry::Fault;
-use card::Draft;
-use coverage_information::{About, Shape};
+use card::{Card, Draft};
+use coverage_information::About;
 use explanation::{Decided, Explanation};
 use extension::Extension;
 use ids::Ids;
@@ -52,12 +55,22 @@ impl RenderError {
 pub struct Frame<'a> {
     /// The policy set that decided.
     pub set: &'a PolicySet,
+    /// The hook that is answered.
+    pub hook: Hook,
     /// The version that is spoken.
     pub version: Version,
     /// What the client configured.
     pub options: &'a Options,
-    /// `Coverage/id`; empty where no order needed one.
-    pub coverage: &'a str,
+    /// `Coverage/id`; nothing where nobody knows its name, or no order needed one.
+    pub coverage: Option<&'a str>,
+    /// The Coverage as it came, and as the payer has it, JSON text.
+    pub record: Option<(View<'a>, &'a str)>,
+    /// The patient's id.
+    pub patient: &'a str,
+    /// The id of the encounter, where the hook has one.
+    pub encounter: Option<&'a str>,
+    /// The forms (`url|version`) that the EHR is known to have.
+    pub forms: &'a [String],
     /// The day, in the payer's time zone.
     pub today: Date,
     /// What all ids are made from.
@@ -96,7 +109,6 @@ const CARD_BYTES: usize = 6_000;
 /// # Errors
 /// [`RenderError`]: the answer would not be one that may be sent.
 pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rendered, RenderError> {
-    let shape = Shape::from(frame.version);
     let mut ids = Ids::new(frame.seed);
     let mut rendered =
         Rendered { body: Vec::new(), assertions: Vec::new(), cards: Vec::new(), explanations: Vec::new() };
@@ -119,7 +131,10 @@ pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rende
     drafts.retain(|draft| frame.options.wants(&draft.card.what.topic.code));
     drafts.sort_by_key(Draft::rank);
     drafts.truncate(frame.options.max_cards);
-    let cards: Vec<_> = drafts.iter().map(|draft| draft.write(shape, frame.set, &mut ids)).collect();
+    let mut cards: Vec<Card<'_>> = drafts.iter().map(|draft| draft.write(frame, &mut ids)).collect();
+    if cards.len() < frame.options.max_cards {
+        cards.extend(card::coverage_record(frame, &mut ids));
+    }
     rendered.cards = cards.iter().map(|card| card.uuid.clone()).collect();
     rendered.body.reserve(updates.len() + CARD_BYTES * cards.len() + 64);
     rendered.body.extend_from_slice(b"{\"cards\":");
@@ -160,7 +175,7 @@ impl<'a> Decision<'a, '_> {
         }
         let draft = |(codes, Shown { card, paragraphs, .. }): (Vec<String>, Shown<'a>)| {
             let words = Words::new(&self.order.value, codes.join(", "), self.plan.clone());
-            Draft { card, paragraphs, words, order: self.reference() }
+            Draft { card, paragraphs, words, order: self.order }
         };
         found.into_iter().map(draft).collect()
     }
@@ -173,7 +188,13 @@ fn update(
     assertion: &str,
     frame: &Frame<'_>,
 ) -> Result<Option<String>, RenderError> {
-    let about = About { shape: frame.version.into(), coverage: frame.coverage, today: frame.today, assertion };
+    let about = About {
+        shape: frame.version.into(),
+        supporting: frame.hook.is_supporting(),
+        coverage: frame.coverage,
+        today: frame.today,
+        assertion,
+    };
     let mut new = String::new();
     let mut values = Vec::new();
     for (determination, words) in decision.determinations.iter().zip(words) {
@@ -198,7 +219,7 @@ fn update(
 }
 
 /// Whether an extension is coverage information about our Coverage.
-fn is_ours(extension: &Value, coverage: &str) -> bool {
+fn is_ours(extension: &Value, coverage: Option<&str>) -> bool {
     let part = |extension: &Value, url: &str| {
         let parts = extension.get("extension").and_then(Value::as_array)?;
         parts.iter().find(|part| part.get("url").and_then(Value::as_str) == Some(url)).cloned()
@@ -206,7 +227,8 @@ fn is_ours(extension: &Value, coverage: &str) -> bool {
     extension.get("url").and_then(Value::as_str) == Some(coverage_information::URL)
         && part(extension, "coverage").is_some_and(|part| {
             let reference = part.pointer("/valueReference/reference").and_then(Value::as_str).unwrap_or_default();
-            reference.strip_suffix(coverage).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+            let rest = coverage.and_then(|coverage| reference.strip_suffix(coverage));
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
         })
 }
 

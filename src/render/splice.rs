@@ -33,10 +33,38 @@ pub(super) fn splice(order: View<'_>, ours: impl Fn(View<'_>) -> bool, new: &str
     spliced
 }
 
+/// An object with members at its top as JSON texts: those that are there in their place, others at its end.
+pub(super) fn with_members(object: View<'_>, members: &[(String, String)]) -> String {
+    let text = object.raw();
+    let mut places: Vec<(usize, usize, &str)> = Vec::new();
+    let mut added = String::new();
+    for (name, value) in members {
+        match object.get(name) {
+            Some(existing) => {
+                let start = existing.offset_in(object);
+                places.push((start, start + existing.raw().len(), value));
+            }
+            None => added.push_str(&format!(",\"{name}\":{value}")),
+        }
+    }
+    places.sort_unstable();
+    let (mut out, mut from) = (String::with_capacity(text.len() + added.len()), 0);
+    for (start, end, value) in places {
+        out.push_str(text.get(from..start).unwrap_or_default());
+        out.push_str(value);
+        from = end;
+    }
+    let rest = text.get(from..).unwrap_or_default();
+    out.push_str(rest.strip_suffix('}').unwrap_or(rest));
+    out.push_str(&added);
+    out.push('}');
+    out
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::splice;
+    use super::{splice, with_members};
     use crate::config::Limits;
     use crate::request::json::Json;
 
@@ -56,6 +84,15 @@ mod tests {
         let order = r#"{"b":1.0E2, "extension" : [ {"url":"ours"}, {"url" : "foreign"} ], "_code":{}}"#;
         let expected = r#"{"b":1.0E2, "extension" : [{"url" : "foreign"},{"url":"new"}], "_code":{}}"#;
         assert_eq!(spliced(order), expected);
+    }
+
+    #[test]
+    fn r05_changed_members_stand_where_they_stood() {
+        let limits = Limits { body_bytes: 0, body_seconds: 0, depth: 9, nodes: 99, orders: 0, in_flight: 0 };
+        let json = Json::scan(br#"{"a":1, "b" : {"a":2}, "c":1.10}"#, &limits).unwrap();
+        let members =
+            [("c", "3"), ("d", "[4]"), ("a", "\"x\"")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(with_members(json.root(), &members), r#"{"a":"x", "b" : {"a":2}, "c":3,"d":[4]}"#);
     }
 
     #[test]

@@ -10,12 +10,14 @@ pub mod schema;
 pub mod version;
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::config::Limits;
 use crate::telemetry::Fault;
-use hook::Service;
+use hook::{Hook, Service};
 use json::{Json, JsonError, View};
 use options::Options;
 use schema::{Issue, Misfit};
@@ -41,7 +43,7 @@ pub enum RequestError {
     Resource(Misfit, Version),
     /// More orders than one request may have (H12).
     #[error("there are more orders than one request may have")]
-    TooManyOrders,
+    TooManyOrders(String),
     /// More than a call of feedback may have (H23), and where.
     #[error("there is more feedback than one call may have")]
     TooLong(String),
@@ -51,6 +53,9 @@ pub enum RequestError {
     /// Two orders with one id (H13).
     #[error("two orders have the same id")]
     DuplicateOrder(String),
+    /// The address of the EHR's FHIR server is not one that data may go to (E10).
+    #[error("fhirServer must be https")]
+    OpenServer,
 }
 
 impl RequestError {
@@ -80,15 +85,25 @@ impl Resource<'_> {
     }
 }
 
-/// An order that an answer is due for.
-#[derive(Debug)]
+/// An order that an answer is due for. To copy one costs no more than to point at it.
+#[derive(Debug, Clone)]
 pub struct Order<'b> {
     /// As it came.
     pub resource: Resource<'b>,
     /// As it is read.
-    pub value: Value,
+    pub value: Arc<Value>,
     /// Its place in the request.
-    pub expression: String,
+    pub expression: Arc<str>,
+    /// The Appointment that is booked for it.
+    pub appointment: Option<Arc<Value>>,
+}
+
+impl<'b> Order<'b> {
+    /// A resource as an order.
+    #[must_use]
+    pub fn new(resource: Resource<'b>, value: Value, expression: &str) -> Self {
+        Self { resource, value: Arc::new(value), expression: expression.into(), appointment: None }
+    }
 }
 
 /// What stands under a prefetch key.
@@ -102,9 +117,35 @@ pub enum Prefetched<'b> {
     Resources(Vec<Resource<'b>>),
 }
 
+/// An order that the context names and does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referred {
+    /// `ServiceRequest/1`, or its whole URL.
+    pub reference: String,
+    /// Where it is named.
+    pub expression: String,
+}
+
+/// The access that the EHR gives to its FHIR server. Its token shows nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Access {
+    /// `fhirAuthorization.access_token`
+    pub token: String,
+    /// `fhirAuthorization.expires_in`, seconds.
+    pub expires_in: u64,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
 /// What was asked, valid.
 #[derive(Debug)]
 pub struct Invocation<'b> {
+    /// The hook.
+    pub hook: Hook,
     /// `hookInstance`
     pub hook_instance: String,
     /// The version that is spoken.
@@ -117,8 +158,18 @@ pub struct Invocation<'b> {
     pub encounter_id: Option<String>,
     /// `fhirAuthorization.patient`
     pub token_patient: Option<String>,
-    /// The orders an answer is due for, in their order.
+    /// `fhirServer`
+    pub fhir_server: Option<String>,
+    /// What opens it.
+    pub access: Option<Access>,
+    /// The orders of the context that an answer is due for, in their order.
     pub orders: Vec<Order<'b>>,
+    /// The orders of the context that are not selected: no answer is due, and they are looked at beside the others.
+    pub unselected: Vec<Order<'b>>,
+    /// The orders that the context names only.
+    pub referred: Vec<Referred>,
+    /// Who will perform the dispatched orders.
+    pub performer: Option<String>,
     /// Everything that was prefetched.
     pub prefetch: Vec<(Cow<'b, str>, Prefetched<'b>)>,
 }
@@ -146,24 +197,81 @@ pub fn read<'j>(
         Some(named) => named.as_str().and_then(Version::named).ok_or(RequestError::Version)?,
     };
     let sent = root.get("context").unwrap_or(root);
-    let mut context = shallow(sent, |name| name != "draftOrders");
-    let draft = sent.get("draftOrders");
-    if let (Some(slot), Some(draft)) = (context.get_mut("draftOrders"), draft) {
-        *slot = bundle(draft);
+    let bundle_name = service.hook.bundle().unwrap_or_default();
+    let mut context = sent.value_but(|name| name != bundle_name);
+    let drafts = sent.get(bundle_name);
+    if let (Some(members), Some(drafts)) = (context.as_object_mut(), drafts) {
+        members.insert(bundle_name.to_owned(), bundle(drafts));
     }
-    schema::ORDER_SIGN.check(&context, "context").map_err(RequestError::Envelope)?;
+    service.hook.context().check(&context, "context").map_err(RequestError::Envelope)?;
+    let all = drafts.map(|drafts| orders(drafts, bundle_name, version, limits)).transpose()?.unwrap_or_default();
+    let referred = referred(service.hook, &context);
+    if referred.len() > limits.orders {
+        return Err(RequestError::TooManyOrders("context.dispatchedOrders".to_owned()));
+    }
+    let (orders, unselected) = selected(service.hook, &context, all);
     let authorization = envelope.get("fhirAuthorization");
     let prefetch = root.get("prefetch").into_iter().flat_map(View::members);
     Ok(Invocation {
+        hook: service.hook,
         hook_instance: string(&envelope, "hookInstance").unwrap_or_default(),
         version,
         options: Options::of(extension.and_then(|extension| extension.get("davinci-crd.configuration"))),
         patient_id: string(&context, "patientId").unwrap_or_default(),
         encounter_id: string(&context, "encounterId"),
         token_patient: authorization.and_then(|authorization| string(authorization, "patient")),
-        orders: draft.map(|draft| orders(draft, version, limits)).transpose()?.unwrap_or_default(),
+        fhir_server: string(&envelope, "fhirServer"),
+        access: authorization.and_then(|authorization| {
+            let expires_in = authorization.get("expires_in").and_then(Value::as_u64)?;
+            Some(Access { token: string(authorization, "access_token")?, expires_in })
+        }),
+        orders,
+        unselected,
+        referred,
+        performer: string(&context, "performer"),
         prefetch: prefetch.map(|(key, view)| (key, prefetched(view))).collect(),
     })
+}
+
+/// The orders that order-select is about, and the others; every other hook is about all of them (CRD hook-34).
+fn selected<'j>(hook: Hook, context: &Value, all: Vec<Order<'j>>) -> (Vec<Order<'j>>, Vec<Order<'j>>) {
+    if hook != Hook::OrderSelect {
+        return (all, Vec::new());
+    }
+    let selections = context.get("selections").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    all.into_iter().partition(|order| {
+        let name = format!("{}/{}", order.resource.kind, order.resource.id);
+        // A selection may be written as a whole URL.
+        selections.iter().filter_map(Value::as_str).any(|selection| {
+            selection.strip_suffix(&name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+        })
+    })
+}
+
+/// The orders that a context only names: dispatched ones, in the words of CRD 2.0 or 2.2, and the encounter.
+fn referred(hook: Hook, context: &Value) -> Vec<Referred> {
+    let text = |name: &str| context.get(name).and_then(Value::as_str);
+    let one = |reference: String, expression: &str| Referred { reference, expression: expression.to_owned() };
+    match hook {
+        Hook::OrderSign | Hook::OrderSelect | Hook::AppointmentBook => Vec::new(),
+        Hook::EncounterStart | Hook::EncounterDischarge => {
+            let id = text("encounterId").into_iter();
+            id.map(|id| one(format!("Encounter/{id}"), "context.encounterId")).collect()
+        }
+        Hook::OrderDispatch => {
+            let listed = context.get("dispatchedOrders").and_then(Value::as_array).into_iter().flatten();
+            let listed = listed.filter_map(Value::as_str).enumerate();
+            let listed = listed.map(|(index, it)| one(it.to_owned(), &format!("context.dispatchedOrders[{index}]")));
+            let single = text("order").into_iter().map(|it| one(it.to_owned(), "context.order"));
+            let mut all: Vec<Referred> = Vec::new();
+            for referred in listed.chain(single) {
+                if !all.iter().any(|other| other.reference == referred.reference) {
+                    all.push(referred);
+                }
+            }
+            all
+        }
+    }
 }
 
 /// The body as it may be kept: with its access token, if it has one, taken out. `None` if there is nothing to take out.
@@ -198,11 +306,11 @@ fn bundle(view: View<'_>) -> Value {
     outline
 }
 
-fn orders<'j>(bundle: View<'j>, version: Version, limits: &Limits) -> Result<Vec<Order<'j>>, RequestError> {
+fn orders<'j>(bundle: View<'j>, name: &str, version: Version, limits: &Limits) -> Result<Vec<Order<'j>>, RequestError> {
     let mut orders: Vec<Order<'j>> = Vec::new();
     for (index, entry) in bundle.get("entry").into_iter().flat_map(View::items).enumerate() {
         let Some(resource) = entry.get("resource").map(resource) else { continue };
-        let expression = format!("context.draftOrders.entry[{index}].resource");
+        let expression = format!("context.{name}.entry[{index}].resource");
         if resource.kind.is_empty() {
             let misfit = Misfit { issue: Issue::Required, expression: format!("{expression}.resourceType") };
             return Err(RequestError::Resource(misfit, version));
@@ -211,7 +319,7 @@ fn orders<'j>(bundle: View<'j>, version: Version, limits: &Limits) -> Result<Vec
             continue;
         }
         if orders.len() == limits.orders {
-            return Err(RequestError::TooManyOrders);
+            return Err(RequestError::TooManyOrders(format!("context.{name}.entry")));
         }
         let value = resource.value();
         if let Some(schema) = schema::resource(&resource.kind) {
@@ -223,7 +331,7 @@ fn orders<'j>(bundle: View<'j>, version: Version, limits: &Limits) -> Result<Vec
         if orders.iter().any(|order| (&order.resource.kind, &order.resource.id) == (&resource.kind, &resource.id)) {
             return Err(RequestError::DuplicateOrder(format!("{expression}.id")));
         }
-        orders.push(Order { resource, value, expression });
+        orders.push(Order::new(resource, value, &expression));
     }
     Ok(orders)
 }
@@ -235,7 +343,9 @@ pub fn resource(view: View<'_>) -> Resource<'_> {
     Resource { kind: string("resourceType"), id: string("id"), view }
 }
 
-fn prefetched(view: View<'_>) -> Prefetched<'_> {
+/// What a value under a prefetch key is, or a body that the EHR gave.
+#[must_use]
+pub fn prefetched(view: View<'_>) -> Prefetched<'_> {
     let one = resource(view);
     match &*one.kind {
         _ if view.is_null() => Prefetched::Nothing,

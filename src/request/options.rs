@@ -9,13 +9,15 @@ pub struct Options {
     pub coverage_info: bool,
     /// Card topics that are not wanted.
     unwanted: Vec<String>,
+    /// Whether a determination that nobody asked for, such as an authorisation that stands, is wanted (CRD found-35).
+    pub unsolicited_determinations: bool,
     /// The most cards that are wanted.
     pub max_cards: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { coverage_info: true, unwanted: Vec::new(), max_cards: 10 }
+        Self { coverage_info: true, unwanted: Vec::new(), unsolicited_determinations: true, max_cards: 10 }
     }
 }
 
@@ -31,6 +33,7 @@ impl Options {
                     options.max_cards = number.unwrap_or(options.max_cards);
                 }
                 ("coverage-info", Value::Bool(wanted)) => options.coverage_info = *wanted,
+                ("unsolicited-determ", Value::Bool(wanted)) => options.unsolicited_determinations = *wanted,
                 (_, Value::Bool(false)) => options.unwanted.push(code.clone()),
                 _ => {}
             }

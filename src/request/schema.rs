@@ -53,6 +53,16 @@ schemas! {
     REQUEST = "request";
     /// The context of order-sign.
     ORDER_SIGN = "order-sign.context";
+    /// The context of order-select.
+    ORDER_SELECT = "order-select.context";
+    /// The context of order-dispatch.
+    ORDER_DISPATCH = "order-dispatch.context";
+    /// The context of appointment-book.
+    APPOINTMENT_BOOK = "appointment-book.context";
+    /// The context of encounter-start.
+    ENCOUNTER_START = "encounter-start.context";
+    /// The context of encounter-discharge.
+    ENCOUNTER_DISCHARGE = "encounter-discharge.context";
     /// What we answer.
     RESPONSE = "response";
     /// What a client tells of cards.
@@ -67,12 +77,16 @@ schemas! {
     CONDITION = "Condition";
     /// A coverage.
     COVERAGE = "Coverage";
+    /// A device.
+    DEVICE = "Device";
     /// An order for a device.
     DEVICE_REQUEST = "DeviceRequest";
     /// An encounter.
     ENCOUNTER = "Encounter";
     /// A place.
     LOCATION = "Location";
+    /// A medication.
+    MEDICATION = "Medication";
     /// An order for a medication.
     MEDICATION_REQUEST = "MedicationRequest";
     /// An order for a diet.
@@ -81,8 +95,14 @@ schemas! {
     ORGANIZATION = "Organization";
     /// The patient.
     PATIENT = "Patient";
+    /// Who performs.
+    PRACTITIONER = "Practitioner";
+    /// Who performs, and for whom.
+    PRACTITIONER_ROLE = "PractitionerRole";
     /// An order for a service.
     SERVICE_REQUEST = "ServiceRequest";
+    /// What is to be done with a dispatched order.
+    TASK = "Task";
     /// An order for glasses or lenses.
     VISION_PRESCRIPTION = "VisionPrescription";
 }
@@ -95,14 +115,19 @@ pub fn resource(kind: &str) -> Option<&'static Schema> {
         "CommunicationRequest" => &COMMUNICATION_REQUEST,
         "Condition" => &CONDITION,
         "Coverage" => &COVERAGE,
+        "Device" => &DEVICE,
         "DeviceRequest" => &DEVICE_REQUEST,
         "Encounter" => &ENCOUNTER,
         "Location" => &LOCATION,
+        "Medication" => &MEDICATION,
         "MedicationRequest" => &MEDICATION_REQUEST,
         "NutritionOrder" => &NUTRITION_ORDER,
         "Organization" => &ORGANIZATION,
         "Patient" => &PATIENT,
+        "Practitioner" => &PRACTITIONER,
+        "PractitionerRole" => &PRACTITIONER_ROLE,
         "ServiceRequest" => &SERVICE_REQUEST,
+        "Task" => &TASK,
         "VisionPrescription" => &VISION_PRESCRIPTION,
         _ => return None,
     })
@@ -140,7 +165,7 @@ fn misfit(error: &ValidationError<'_>, root: &str) -> Misfit {
         step(&mut expression, part);
     }
     let dependent = error.schema_path().to_string().contains("dependentRequired");
-    let bundle = expression.starts_with("context.draftOrders");
+    let bundle = ["context.draftOrders", "context.appointments"].iter().any(|bundle| expression.starts_with(bundle));
     let issue = match error.kind() {
         _ if error.instance().is_null() => Issue::Required,
         // A member that another one needs: jsonschema calls it required too.

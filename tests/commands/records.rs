@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
+use serde_json::json;
 
-use crate::support::{Place, PolicyFolder, Reply, order};
+use crate::support::{FakeEhr, Place, PolicyFolder, Reply, held, order};
 
 /// A place with a ledger that has the answers to these requests, which are given back.
 fn recorded(place: &Place, requests: impl IntoIterator<Item = Vec<u8>>) -> Vec<Reply> {
     let server = place.serve();
-    let replies = requests.into_iter().map(|request| server.sign(request).answered()).collect();
+    let replies = requests.into_iter().map(|request| server.invoke(request).answered()).collect();
     server.kill();
     replies
 }
@@ -92,6 +93,25 @@ fn replay_answers_with_the_policies_that_answered_though_they_have_changed_since
     // Nor does it matter that there are no policies any more.
     drop(policies);
     replays(&place, &before.assertions()[0], &before);
+}
+
+#[test]
+fn replay_makes_an_answer_again_that_rested_on_what_the_ehr_said_then() {
+    let place = Place::empty();
+    let ehr = FakeEhr::holding(held()).starts();
+    let request = order("47383").with("/prefetch", json!({})).of(&ehr);
+    let base = ehr.base();
+    let environment =
+        [("COVENANT_LISTEN", "127.0.0.1:0"), ("COVENANT_EHR_SERVERS", &base), ("COVENANT_EHR_ALLOW_PRIVATE", "true")];
+    let server = place.serve_in(&environment);
+    let answer = server.sign(request).decided();
+    server.kill();
+    assert_eq!(ehr.paths().len(), 2, "{:?}", ehr.paths());
+    let ledger = fs::read(place.path("covenant.ledger")).unwrap();
+    drop(ehr);
+    replays(&place, &answer.assertions()[0], &answer);
+    let token = b"canary-access-token";
+    assert!(!ledger.windows(token.len()).any(|window| window == token));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use covenant::answer::Moment;
-use covenant::config::{DEFAULTS, variable};
+use covenant::config::{DEFAULTS, EhrSettings, Settings, variable};
 use jiff::tz::TimeZone;
 
 use crate::support::{Environment, Place, PolicyFolder, Request, Served, order};
@@ -100,6 +100,44 @@ fn places() -> Vec<Setting> {
     ]
 }
 
+/// How EHRs are asked is seen by the client that asks them, whose own tests are `ehr`. Here it is what was read.
+fn asking() -> Vec<Setting> {
+    fn read(seen: fn(EhrSettings) -> String) -> Look {
+        Box::new(move |place, environment| {
+            let file = place.path("covenant.toml");
+            let get =
+                |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            seen(Settings::read(file.exists().then_some(file.as_path()), get).unwrap().ehr)
+        })
+    }
+    let same = |key, values, seen| setting(key, values, values, read(seen));
+    let (one, two) = ("https://a.example/r4", " https://a.example/r4 , https://b.example,");
+    let servers = read(|ehr| ehr.servers.join(" "));
+    vec![
+        setting("ehr.servers", [one, two], [one, "https://a.example/r4 https://b.example"], servers),
+        same("ehr.deadline_millis", ["1", "2"], |ehr| ehr.deadline_millis.to_string()),
+        same("ehr.response_bytes", ["1", "2"], |ehr| ehr.response_bytes.to_string()),
+        same("ehr.pages", ["1", "2"], |ehr| ehr.pages.to_string()),
+        same("ehr.concurrent", ["1", "2"], |ehr| ehr.concurrent.to_string()),
+        same("ehr.allow_http", ["false", "true"], |ehr| ehr.allow_http.to_string()),
+        same("ehr.allow_private", ["true", "false"], |ehr| ehr.allow_private.to_string()),
+        same("ehr.break_after", ["1", "2"], |ehr| ehr.break_after.to_string()),
+        same("ehr.break_seconds", ["1", "2"], |ehr| ehr.break_seconds.to_string()),
+    ]
+}
+
+#[test]
+fn servers_are_a_list_in_the_file_and_none_by_default() {
+    let servers = |text| {
+        let place = Place::with_settings(text);
+        Settings::read(Some(&place.path("covenant.toml")), |_| None).map(|settings| settings.ehr.servers)
+    };
+    assert_eq!(servers("[ehr]\nservers = [\"https://a.example\", \"https://b.example\"]").unwrap().len(), 2);
+    assert_eq!(servers("[ehr]\nservers = []").unwrap().len(), 0);
+    assert_eq!(servers("").unwrap().len(), 0);
+    assert!(servers("[ehr]\nservers = { a = 1 }").is_err());
+}
+
 /// Which of two time zones, 26 hours apart, the date of an answer is today's in.
 fn zone_of_today(place: &Place, environment: Environment<'_>) -> String {
     let file = place.write("request.json", order("47383").text());
@@ -123,7 +161,7 @@ fn every_setting_works_in_the_file_and_in_the_environment_which_wins() {
         place.run_in(environment, &["check"]).succeeded().lines().next().unwrap().to_owned()
     });
     let policies = setting("policies", paths, [&hash(&one), &hash(&two)], checked);
-    let tried = try_all([limits(), places(), vec![policies]].into_iter().flatten().collect());
+    let tried = try_all([limits(), places(), asking(), vec![policies]].into_iter().flatten().collect());
     assert_eq!(tried, DEFAULTS.iter().map(|(key, _)| *key).collect(), "a setting has no test");
 }
 

@@ -1,9 +1,9 @@
 //! Writes a [`Model`] as the FHIR files of a policy set, and what is given as the facts of an order.
 
-use covenant::decide::facts::{Days, Fact, Facts, InForce, Why};
+use covenant::decide::facts::{Cover, Days, Fact, Facts, InForce, Why};
 use covenant::policy::check;
 use covenant::policy::load::{self, Problem};
-use covenant::policy::model::{Coding, PolicySet};
+use covenant::policy::model::{Coding, FactName, PolicySet};
 use fhir_resources::{File, embedded};
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -162,14 +162,11 @@ pub fn facts(given: &Given, set: &PolicySet) -> Facts {
         named.map(|(_, code)| coding(ICD, code)).collect()
     };
     let (system, code) = code(given.code);
-    Facts {
-        codes: vec![coding(system, code)],
-        billing_options: Vec::new(),
-        days: Days { first: date(given.days.0), last: date(given.days.1) },
-        to_be_performed: true,
-        coverage: InForce { active: given.active, start: given.coverage.0.map(date), end: given.coverage.1.map(date) },
-        setting: fact(given.setting, |setting| own("setting", SETTINGS[setting])),
-        plan: fact(given.plan, |plan| own("plan", PLANS[plan])),
-        diagnosis: fact(given.diagnosis, diagnoses),
-    }
+    let days = Days { first: date(given.days.0), last: date(given.days.1) };
+    let in_force = InForce { active: given.active, start: given.coverage.0.map(date), end: given.coverage.1.map(date) };
+    let mut facts = Facts::of(vec![coding(system, code)], days, Cover::Is(in_force));
+    facts.set_codes(FactName::Setting, fact(given.setting, |setting| own("setting", SETTINGS[setting])));
+    facts.set_codes(FactName::Plan, fact(given.plan, |plan| own("plan", PLANS[plan])));
+    facts.set_codes(FactName::Diagnosis, fact(given.diagnosis, diagnoses));
+    facts
 }

@@ -5,9 +5,10 @@
 //! and the sentence too where both can be satisfied.
 
 use covenant::decide::decide;
-use covenant::decide::facts::{Fact, Facts};
-use covenant::policy::model::PolicySet;
+use covenant::decide::facts::Facts;
+use covenant::policy::model::{FactName, PolicySet};
 use covenant::render::{Decision, Frame, render};
+use covenant::request::hook::Hook;
 use covenant::request::json::Json;
 use covenant::request::options::Options;
 use covenant::request::version::Version;
@@ -22,15 +23,24 @@ const ORDER: &str = r#"{"resourceType":"ServiceRequest","id":"1","code":{"text":
 pub fn written(facts: &Facts, set: &PolicySet, version: Version) -> String {
     let json = Json::scan(ORDER.as_bytes(), &MANNER.limits).unwrap();
     let resource = resource(json.root());
-    let order = Order { value: resource.value(), resource, expression: String::new() };
-    let plan = match &facts.plan {
-        Fact::Known(plans) => set.plan_name(&plans[0]).map(str::to_owned),
-        Fact::Absent | Fact::Unavailable(_) => None,
-    };
+    let value = resource.value();
+    let order = Order::new(resource, value, "");
+    let plan = facts.codes_of(FactName::Plan).first().and_then(|plan| set.plan_name(plan)).map(str::to_owned);
     let decision = Decision { order: &order, plan, determinations: decide(facts, set) };
     let options = Options::default();
-    let frame =
-        Frame { set, version, options: &options, coverage: "Coverage/1", today: TODAY, seed: moment("laws").seed };
+    let frame = Frame {
+        set,
+        hook: Hook::OrderSign,
+        version,
+        options: &options,
+        coverage: Some("Coverage/1"),
+        record: None,
+        patient: "1",
+        encounter: None,
+        forms: &[],
+        today: TODAY,
+        seed: moment("laws").seed,
+    };
     let rendered = render(&[decision], &frame).unwrap_or_else(|error| panic!("{error} of {facts:?}"));
     String::from_utf8(rendered.body).unwrap()
 }

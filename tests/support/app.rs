@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use actix_web::dev::ServerHandle;
 use covenant::answer::{Manner, Moment};
 use covenant::config::Settings;
+use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
 use covenant::policy;
 use covenant::policy::model::PolicySet;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 
 use super::TestLedger;
 use super::call::Caller;
+use super::ehr::RunningEhr;
 
 /// The embedded policy set, proved once for all tests.
 static EMBEDDED: LazyLock<Arc<PolicySet>> =
@@ -39,6 +41,14 @@ impl TestApp {
     /// With other settings.
     pub fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
         Self::with(TestLedger::ordinary(), change)
+    }
+
+    /// With a FHIR server that is registered, though only this machine reaches it.
+    pub fn beside(ehr: &RunningEhr) -> Self {
+        Self::with_settings(|settings| {
+            settings.ehr.servers = vec![ehr.base()];
+            settings.ehr.allow_private = true;
+        })
     }
 
     /// With another ledger.
@@ -107,8 +117,13 @@ pub fn app_with(ledger: Arc<dyn Ledger>) -> App {
 fn app(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, change: impl FnOnce(&mut Settings)) -> App {
     let mut settings = Settings::read(None, |_| None).unwrap();
     change(&mut settings);
-    let manner = Manner { limits: settings.limits, payer_check: settings.payer_check, default_version: Version::V2_0 };
-    App::new(set, ledger, manner, TimeZone::get(&settings.time_zone).unwrap())
+    let manner = Manner {
+        limits: settings.limits,
+        payer_check: settings.payer_check,
+        allow_http: settings.ehr.allow_http,
+        default_version: Version::V2_0,
+    };
+    App::new(set, ledger, manner, TimeZone::get(&settings.time_zone).unwrap(), Ehr::new(&settings.ehr).unwrap())
 }
 
 impl Deref for TestApp {

@@ -1,9 +1,11 @@
 //! Calls as an EHR makes them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderValue;
+use serde_json::Value;
 
 use super::{Connection, Reply};
 
@@ -18,7 +20,11 @@ pub struct Caller {
 impl Caller {
     /// An EHR that calls the server at this address.
     pub fn of(address: SocketAddr) -> Self {
-        Self { address, client: Client::new() }
+        // It trusts nobody, and has nobody to trust: the server speaks plain http.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+        Self { address, client: Client::builder().tls_backend_preconfigured(tls).build().unwrap() }
     }
 
     /// Calls order-sign.
@@ -29,6 +35,13 @@ impl Caller {
     /// Calls order-sign, of a server that may die while it answers.
     pub fn try_sign(&self, body: impl Into<Vec<u8>>) -> reqwest::Result<Reply> {
         reply(self.call("application/json").body(body.into()))
+    }
+
+    /// Calls the service of the hook that the body is of.
+    pub fn invoke(&self, body: impl Into<Vec<u8>>) -> Reply {
+        let body = body.into();
+        let hook = serde_json::from_slice::<Value>(&body).unwrap()["hook"].as_str().unwrap().to_owned();
+        reply(self.post(&format!("{hook}-crd"), "application/json").body(body)).unwrap()
     }
 
     /// Calls order-sign with a body that says it is of this type.
@@ -58,7 +71,11 @@ impl Caller {
     }
 
     fn call(&self, media_type: &str) -> RequestBuilder {
-        let url = format!("http://{}/cds-services/order-sign-crd", self.address);
+        self.post("order-sign-crd", media_type)
+    }
+
+    fn post(&self, service: &str, media_type: &str) -> RequestBuilder {
+        let url = format!("http://{}/cds-services/{service}", self.address);
         self.client.post(url).header("Content-Type", media_type)
     }
 }

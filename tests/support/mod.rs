@@ -3,6 +3,7 @@
 mod app;
 mod call;
 mod child;
+mod ehr;
 mod ledgers;
 mod policies;
 mod raw;
@@ -11,8 +12,9 @@ mod request;
 
 pub use app::{TestApp, app_with};
 pub use child::{Environment, Place, Ran, Served};
+pub use ehr::{Behaviour, FakeEhr, RunningEhr};
 pub use ledgers::TestLedger;
 pub use policies::{PolicyFolder, RULES};
 pub use raw::Connection;
 pub use reply::{Reply, assert_no_leak};
-pub use request::{CANARY, ORDER, Request, order};
+pub use request::{CANARY, ORDER, Request, held, order};

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::ehr::RunningEhr;
+
 /// The word that is in every personal value of a request, so that a leak is found by one search.
 pub const CANARY: &str = "canary";
 
@@ -23,7 +25,24 @@ pub fn order(code: &str) -> Request {
     Request(serde_json::from_str(&planted).unwrap()).with("/hookInstance", Uuid::new_v4().to_string())
 }
 
+/// The resources of the usual request's prefetch, as the EHR holds them.
+pub fn held() -> Vec<Value> {
+    let request = order("47383");
+    let prefetch = request.at("/prefetch").as_object().unwrap();
+    let values = prefetch.values().filter(|value| !value.is_null());
+    let resources = values.flat_map(|value| match value["entry"].as_array() {
+        Some(entries) => entries.iter().map(|entry| entry["resource"].clone()).collect(),
+        None => vec![value.clone()],
+    });
+    resources.collect()
+}
+
 impl Request {
+    /// A request as it is written.
+    pub fn from_text(text: &str) -> Self {
+        Self(serde_json::from_str(text).unwrap())
+    }
+
     /// The request with a value at a JSON pointer, whether there was one or not; `/-` puts it at the end of a list.
     pub fn with(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -78,6 +97,11 @@ impl Request {
             "access_token": token, "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read", "subject": "covenant"
         });
         self.with("/fhirAuthorization", authorization)
+    }
+
+    /// The request of an EHR whose FHIR server can be asked.
+    pub fn of(self, ehr: &RunningEhr) -> Self {
+        self.authorized().with("/fhirServer", ehr.base())
     }
 
     /// The request in another version of CRD.

@@ -8,9 +8,10 @@ use serde::Deserialize;
 
 use crate::decide::decide;
 use crate::decide::determination::{Determination, InfoNeeded, Needs, PaNeeded, Shown};
-use crate::decide::facts::{Days, Fact, Facts, InForce};
+use crate::decide::facts::{Authorized, Companion, Cover, Days, Fact, Facts, InForce};
 use crate::policy::load::{BASE, Problem};
-use crate::policy::model::{Coding, PolicySet};
+use crate::policy::model::{Coding, DocNeeded, FactName, PolicySet, Value};
+use crate::policy::number::thousandths;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +53,8 @@ struct Expect {
     covered: Option<String>,
     pa_needed: Option<String>,
     info_needed: Option<Vec<String>>,
+    doc_needed: Option<Vec<String>>,
+    dependency: Option<Vec<String>>,
     actions: Option<Vec<String>>,
 }
 
@@ -97,16 +100,8 @@ fn each(given: &BTreeMap<String, OneOrMany<String>>) -> Vec<BTreeMap<&str, &str>
 }
 
 fn facts(given: &BTreeMap<&str, &str>, set: &PolicySet, today: Date) -> Result<Facts, String> {
-    let mut facts = Facts {
-        codes: Vec::new(),
-        billing_options: Vec::new(),
-        days: Days { first: today, last: today },
-        to_be_performed: true,
-        coverage: InForce { active: true, start: None, end: None },
-        setting: Fact::Absent,
-        plan: Fact::Absent,
-        diagnosis: Fact::Absent,
-    };
+    let mut in_force = InForce { active: true, start: None, end: None };
+    let mut facts = Facts::of(Vec::new(), Days { first: today, last: today }, Cover::Is(in_force));
     let own = |system: &str, code: &str| {
         let system = set.system(&format!("{BASE}CodeSystem/{system}"))?;
         Some(Coding { system, code: code.into() })
@@ -118,23 +113,54 @@ fn facts(given: &BTreeMap<&str, &str>, set: &PolicySet, today: Date) -> Result<F
             "code" if *value == "text only" => {}
             "code" => facts.codes = labelled(value, set).ok_or_else(unknown)?,
             "billing" => facts.billing_options = labelled(value, set).ok_or_else(unknown)?,
-            "setting" => facts.setting = Fact::Known(vec![own("setting", value).ok_or_else(unknown)?]),
+            "setting" => {
+                let setting = own("setting", value).ok_or_else(unknown)?;
+                facts.set_codes(FactName::Setting, Fact::Known(vec![setting]));
+            }
             "plan" => {
                 let plan = own("plan", value).filter(|plan| set.plan_name(plan).is_some());
-                facts.plan = Fact::Known(vec![plan.ok_or_else(unknown)?]);
+                facts.set_codes(FactName::Plan, Fact::Known(vec![plan.ok_or_else(unknown)?]));
             }
             "diagnosis" => {
                 let system =
                     set.systems.iter().find(|system| &*system.label == "ICD-10-CM").and_then(|it| set.system(&it.uri));
                 let system = system.ok_or_else(unknown)?;
                 let codes = value.split(", ").map(|code| Coding { system, code: code.into() });
-                facts.diagnosis = Fact::Known(codes.collect());
+                facts.set_codes(FactName::Diagnosis, Fact::Known(codes.collect()));
             }
             "date" => facts.days = Days { first: day(value)?, last: day(value)? },
-            "coverage" => match value.split_once('/') {
-                Some((start, end)) => (facts.coverage.start, facts.coverage.end) = (Some(day(start)?), Some(day(end)?)),
-                None => facts.coverage.active = *value == "active",
-            },
+            "performer" | "history" => {
+                let name = if *name == "history" { FactName::History } else { FactName::Performer };
+                let codes = if *value == "none" { Vec::new() } else { labelled(value, set).ok_or_else(unknown)? };
+                facts.set_codes(name, Fact::Known(codes));
+            }
+            "age" | "quantity" => {
+                let name = if *name == "age" { FactName::Age } else { FactName::Quantity };
+                facts.set(name, Fact::Known(Value::Number(thousandths(value).ok_or_else(unknown)?)));
+            }
+            "coverage" => {
+                match value.split_once('/') {
+                    Some((start, end)) => (in_force.start, in_force.end) = (Some(day(start)?), Some(day(end)?)),
+                    None => in_force.active = *value == "active",
+                }
+                facts.coverage = Cover::Is(in_force);
+            }
+            "member" => {
+                facts.coverage = match *value {
+                    "no-member-found" => Cover::PersonUnknown,
+                    "coverage-not-found" => Cover::CoverageUnknown,
+                    _ => return Err(unknown()),
+                }
+            }
+            "authorized" => {
+                let (number, codes) = value.split_once(" for ").ok_or_else(unknown)?;
+                let codes = labelled(codes, set).ok_or_else(unknown)?;
+                facts.authorized.push(Authorized { number: number.to_owned(), codes, first: None, last: None });
+            }
+            "companion" => {
+                let codes = labelled(value, set).ok_or_else(unknown)?;
+                facts.companions.push(Companion { reference: "companion".to_owned(), codes });
+            }
             "doNotPerform" => facts.to_be_performed &= *value != "true",
             "status" => facts.to_be_performed &= !matches!(*value, "revoked" | "entered-in-error"),
             _ => return Err(format!("{name} is not something that can be given")),
@@ -176,6 +202,16 @@ fn compare(found: &[Determination<'_>], expected: &[Expect], set: &PolicySet) ->
         let wanted = expected.info_needed.as_ref().map(|list| list.iter().map(String::as_str).collect::<BTreeSet<_>>());
         if let Some(wanted) = wanted.filter(|wanted| *wanted != info) {
             return differ("info-needed", format!("{info:?}"), &format!("{wanted:?}"));
+        }
+        let documents =
+            found.documentation.iter().flat_map(|documents| &documents.needed).map(|it| DocNeeded::code(*it));
+        let documents: BTreeSet<&str> = documents.collect();
+        let wanted = expected.doc_needed.as_ref().map(|list| list.iter().map(String::as_str).collect::<BTreeSet<_>>());
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != documents) {
+            return differ("doc-needed", format!("{documents:?}"), &format!("{wanted:?}"));
+        }
+        if expected.dependency.as_ref().is_some_and(|wanted| *wanted != found.dependencies) {
+            return differ("dependency", format!("{:?}", found.dependencies), &format!("{:?}", expected.dependency));
         }
         let actions: BTreeSet<&str> = found.shown.iter().flat_map(Shown::names).collect();
         let wanted = expected.actions.as_ref().map(|list| list.iter().map(String::as_str).collect::<BTreeSet<_>>());

@@ -1,5 +1,6 @@
 //! Reads a PlanDefinition: scope, cases, notes and what they say.
 
+mod offer;
 mod said;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,8 +14,8 @@ use self::said::Said;
 use super::terms::{Terms, text};
 use super::{BASE, Problems, Resources};
 use crate::policy::model::{
-    Action, Card, Case, Coding, Condition, DefaultRule, FactName, Indicator, Link, Notes, Passage, Plan, Policy, Topic,
-    Written,
+    Action, Card, Case, Coding, Condition, DefaultRule, FactName, Indicator, Link, Notes, Passage, Plan, Policy, Test,
+    Topic, Value, Written,
 };
 use crate::policy::template::Template;
 
@@ -32,7 +33,8 @@ pub(super) fn libraries(resources: &Resources, problems: &mut Problems) -> Libra
             matches!(artifact.r#type.value.as_deref(), Some("derived-from" | "justification" | "documentation"))
         });
         let links = links.filter_map(|artifact| {
-            Some(Link { label: text!(artifact.label)?.into(), url: text!(artifact.url)?.into(), r#type: "absolute" })
+            let (label, url) = (text!(artifact.label)?.into(), text!(artifact.url)?.into());
+            Some(Link { label, url, r#type: "absolute", app_context: None })
         });
         libraries.insert(url.to_owned(), links.collect());
     }
@@ -44,6 +46,7 @@ pub(super) struct Reader<'a> {
     pub(super) terms: &'a Terms,
     pub(super) plans: &'a [Plan],
     pub(super) libraries: &'a Libraries,
+    pub(super) contained: &'a super::Contained,
 }
 
 impl Reader<'_> {
@@ -73,7 +76,7 @@ impl Reader<'_> {
         for (index, input) in scope.input.iter().enumerate() {
             let at = format!("action[0].input[{index}]");
             match self.condition(input, &at, problems) {
-                Some(Condition { fact: FactName::Code, any_of }) => codes.extend(any_of),
+                Some(Condition { fact: FactName::Code, test: Test::AnyOf(any_of), not: false }) => codes.extend(any_of),
                 Some(_) => problems.add(at, "a scope names codes only; conditions on other facts belong to cases"),
                 None => {}
             }
@@ -98,7 +101,7 @@ impl Reader<'_> {
         action.details.clone_from(&said.details);
         if scope.action.iter().all(|group| text!(group.selection_behavior) != Some("exactly-one")) {
             let bare = Action { card: None, reasons: Vec::new(), details: Vec::new(), ..action.clone() };
-            let (outcome, why) = said.settle(None, "action[0]", problems)?;
+            let (outcome, why) = said.settle(None, self.terms, "action[0]", problems)?;
             cases.push(Case { action: bare, outcome, why });
         }
         let precedence =
@@ -124,20 +127,33 @@ impl Reader<'_> {
             let (index, action) = problems.need(found, &format!("action with the id {id}"))?;
             let at = format!("action[{index}]");
             let said = Said::read(&action.extension, &at, problems);
-            let (outcome, why) = said.settle(None, &at, problems)?;
+            let (outcome, why) = said.settle(None, self.terms, &at, problems)?;
             let mut action = self.action(action, &at, problems)?;
             (action.reasons, action.details) = (said.reasons, said.details);
             Some(Case { action, outcome, why })
         };
-        let rules = ["no-policy", "code-not-specific", "not-to-be-performed", "coverage-not-active", "technical"];
-        let [no_policy, code_not_specific, not_to_be_performed, coverage_not_active, technical] = rules.map(&mut case);
+        // Each is looked for before one that is missing ends it, so that all that are missing are told.
+        let rules = ["no-policy", "code-not-specific", "not-to-be-performed", "coverage-not-active"].map(&mut case);
+        let others = ["no-member-found", "coverage-not-found", "technical"].map(&mut case);
+        let [no_policy, code_not_specific, not_to_be_performed, coverage_not_active] = rules;
+        let [no_member_found, coverage_not_found, technical] = others;
         Some(DefaultRule {
             no_policy: no_policy?,
             code_not_specific: code_not_specific?,
             not_to_be_performed: not_to_be_performed?,
             coverage_not_active: coverage_not_active?,
+            no_member_found: no_member_found?,
+            coverage_not_found: coverage_not_found?,
             technical: technical?,
+            coverage_record: self.coverage_record(definition, problems),
         })
+    }
+
+    /// The words of the card that puts a coverage record right: an action without a determination.
+    fn coverage_record(&self, definition: &PlanDefinition, problems: &mut Problems) -> Option<Card> {
+        let mut actions = definition.action.iter().enumerate();
+        let (index, action) = actions.find(|(_, action)| action.id.as_deref() == Some("coverage-record"))?;
+        self.action(action, &format!("action[{index}]"), problems)?.card
     }
 
     fn cases(&self, group: &PlanDefinitionAction, scope: &Said, at: &str, problems: &mut Problems) -> Vec<Case> {
@@ -145,7 +161,7 @@ impl Reader<'_> {
         for (index, action) in group.action.iter().enumerate() {
             let at = format!("{at}.action[{index}]");
             let said = Said::read(&action.extension, &at, problems);
-            let settled = said.settle(Some(scope), &at, problems);
+            let settled = said.settle(Some(scope), self.terms, &at, problems);
             let read = self.action(action, &at, problems);
             if let (Some((outcome, why)), Some(mut action)) = (settled, read) {
                 (action.reasons, action.details) = (said.reasons, said.details);
@@ -215,8 +231,10 @@ impl Reader<'_> {
                 None => problems.add(format!("{at}.documentation.resource"), "names a Library that is not in the set"),
             }
         }
+        links.extend(offer::apps(&action.extension, at, problems));
+        let suggestions = self.suggestions(&action.extension, at, problems);
         let written_links = Written::new(&links).ok()?;
-        Some(Card { summary, detail, indicator, topic, links, written_links })
+        Some(Card { summary, detail, indicator, topic, links, written_links, suggestions })
     }
 
     fn condition(&self, input: &DataRequirement, at: &str, problems: &mut Problems) -> Option<Condition> {
@@ -229,11 +247,21 @@ impl Reader<'_> {
             (Some("ServiceRequest"), Some("setting")) => FactName::Setting,
             (Some("Coverage"), Some("plan")) => FactName::Plan,
             (Some("Condition"), Some("code")) => FactName::Diagnosis,
+            (Some("ServiceRequest"), Some("performer")) => FactName::Performer,
+            (Some("Patient"), Some("age")) => FactName::Age,
+            (Some("ServiceRequest"), Some("quantity")) => FactName::Quantity,
+            (Some("MedicationRequest"), Some("medication")) => FactName::History,
             _ => {
                 problems.add(at, "names a type and path that is no fact we know");
                 return None;
             }
         };
+        let not = said::is_not(&filter.extension);
+        if fact.is_number() {
+            let range = problems.need(said::range(&filter.extension), &format!("{at}.codeFilter.extension range"));
+            let (low, high) = range?;
+            return Some(Condition { fact, test: Test::Within(low, high), not });
+        }
         let mut any_of = BTreeSet::new();
         if let Some(url) = text!(filter.value_set) {
             match self.terms.value_sets.get(url) {
@@ -252,7 +280,7 @@ impl Reader<'_> {
         if any_of.is_empty() {
             problems.add(at, "names no code");
         }
-        Some(Condition { fact, any_of: any_of.into_iter().collect() })
+        Some(Condition { fact, test: Test::AnyOf(any_of.into_iter().collect()), not })
     }
 
     /// Settings and plans are closed: a code that is none of them is a slip.
@@ -260,17 +288,18 @@ impl Reader<'_> {
         match fact {
             FactName::Setting => self.terms.settings.contains(coding),
             FactName::Plan => self.plans.iter().any(|plan| plan.coding == *coding),
-            FactName::Code | FactName::Date | FactName::Diagnosis => true,
+            _ => true,
         }
     }
 
     /// For each fact the cases name, a value of each kind that they tell apart.
-    fn domains(&self, cases: &[Case]) -> BTreeMap<FactName, Vec<Vec<Coding>>> {
+    fn domains(&self, cases: &[Case]) -> BTreeMap<FactName, Vec<Value>> {
         let conditions = || cases.iter().flat_map(|case| &case.action.conditions);
         let names: BTreeSet<FactName> = conditions().map(|condition| condition.fact).collect();
         let values = |name: FactName| match name {
-            FactName::Setting => self.terms.settings.iter().map(|coding| vec![coding.clone()]).collect(),
-            FactName::Plan => self.plans.iter().map(|plan| vec![plan.coding.clone()]).collect(),
+            FactName::Setting => self.terms.settings.iter().map(|coding| Value::Codes(vec![coding.clone()])).collect(),
+            FactName::Plan => self.plans.iter().map(|plan| Value::Codes(vec![plan.coding.clone()])).collect(),
+            _ if name.is_number() => numbers(name, conditions().filter(|condition| condition.fact == name)),
             _ => subsets(&representatives(conditions().filter(|condition| condition.fact == name))),
         };
         names.into_iter().map(|name| (name, values(name))).collect()
@@ -280,24 +309,39 @@ impl Reader<'_> {
 /// One code for each way in which the conditions' sets overlap.
 fn representatives<'a>(conditions: impl Iterator<Item = &'a Condition> + Clone) -> Vec<Coding> {
     let mut by_membership: BTreeMap<Vec<bool>, &Coding> = BTreeMap::new();
-    for coding in conditions.clone().flat_map(|condition| &condition.any_of) {
-        let membership = conditions.clone().map(|condition| condition.any_of.binary_search(coding).is_ok()).collect();
+    for coding in conditions.clone().flat_map(Condition::codes) {
+        let membership = conditions.clone().map(|condition| condition.codes().binary_search(coding).is_ok()).collect();
         by_membership.entry(membership).or_insert(coding);
     }
     by_membership.into_values().cloned().collect()
 }
 
 /// All subsets, the empty one first; of more than ten codes only those of one and of all (`policy::check` refuses them).
-fn subsets(codes: &[Coding]) -> Vec<Vec<Coding>> {
+fn subsets(codes: &[Coding]) -> Vec<Value> {
     if codes.len() > super::super::check::MOST_KINDS {
         let singles = codes.iter().map(|code| vec![code.clone()]);
-        return std::iter::once(Vec::new()).chain(singles).chain([codes.to_vec()]).collect();
+        let some = std::iter::once(Vec::new()).chain(singles).chain([codes.to_vec()]);
+        return some.map(Value::Codes).collect();
     }
     let chosen = |mask: usize| {
         let kept = codes.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
-        kept.map(|(_, code)| code.clone()).collect()
+        Value::Codes(kept.map(|(_, code)| code.clone()).collect())
     };
     (0..1_usize << codes.len()).map(chosen).collect()
+}
+
+/// A number of each kind that the conditions' ranges tell apart: on each bound and next to it.
+fn numbers<'a>(name: FactName, conditions: impl Iterator<Item = &'a Condition>) -> Vec<Value> {
+    // Ages are whole years.
+    let step = if name == FactName::Age { 1000 } else { 1 };
+    let mut numbers = BTreeSet::new();
+    for condition in conditions {
+        if let Test::Within(low, high) = condition.test {
+            numbers.extend(low.into_iter().flat_map(|low| [low.saturating_sub(step), low]));
+            numbers.extend(high.into_iter().flat_map(|high| [high, high.saturating_add(step)]));
+        }
+    }
+    numbers.into_iter().filter(|number| *number >= 0).map(Value::Number).collect()
 }
 
 /// A text with its places, or a problem.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Case, Coding, Policy, SystemId, Written};
+use super::{Card, Case, Coding, Policy, SystemId, Written};
 
 /// A code system with all the names it goes by.
 #[derive(Debug, Clone)]
@@ -26,8 +26,14 @@ pub struct DefaultRule {
     pub not_to_be_performed: Case,
     /// The coverage is not in force on the day of the service.
     pub coverage_not_active: Case,
+    /// The member directory does not know the patient.
+    pub no_member_found: Case,
+    /// The member directory knows the patient, and no single coverage of hers is the one that was sent.
+    pub coverage_not_found: Case,
     /// Something we needed could not be had.
     pub technical: Case,
+    /// The words of a card that puts the EHR's record of a coverage right, where the set has them.
+    pub coverage_record: Option<Card>,
 }
 
 /// A product line, and how a Coverage is recognised as it.
@@ -107,6 +113,13 @@ pub struct PolicySet {
 }
 
 impl PolicySet {
+    /// The versions of policies that a code may mean.
+    pub fn policies_of(&self, code: &Coding) -> impl Iterator<Item = &Policy> {
+        let hits = self.index.get(code);
+        let places = hits.into_iter().flat_map(|hits| if hits.exact.is_empty() { &hits.wider } else { &hits.exact });
+        places.filter_map(|(number, place)| self.policies.get(number)?.get(*place))
+    }
+
     /// The code system that goes by this URI or OID.
     #[must_use]
     pub fn system(&self, name: &str) -> Option<SystemId> {

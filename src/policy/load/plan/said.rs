@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use fhir_resources::r4::types::{CodeableConcept, Extension, ExtensionValue};
+use fhir_resources::r4::types::{CodeableConcept, Extension, ExtensionValue, Quantity};
 use jiff::civil::Date;
 
-use super::super::terms::text;
+use super::super::terms::{Terms, text};
 use super::super::{BASE, Problems};
 use super::template;
 use crate::policy::model::{
     Covered, Detail, DetailCategory, DetailValue, DocNeeded, DocPurpose, Outcome, PaNeeded, Reason,
 };
+use crate::policy::number::thousandths;
 
 /// What one action says itself.
 #[derive(Debug, Default)]
@@ -20,6 +21,7 @@ pub(super) struct Said {
     doc_needed: BTreeSet<DocNeeded>,
     doc_purpose: BTreeSet<DocPurpose>,
     questionnaires: BTreeSet<Box<str>>,
+    depends_on: BTreeSet<(Box<str>, Box<str>)>,
     expiry: Option<Date>,
     pub(super) reasons: Vec<Reason>,
     pub(super) details: Vec<Detail>,
@@ -31,6 +33,27 @@ pub(super) fn positive(extension: &Extension) -> Option<u32> {
         ExtensionValue::PositiveInt(number) => number.value,
         _ => None,
     }
+}
+
+/// Whether a filter says that what it names must not be there.
+pub(super) fn is_not(extensions: &[Extension]) -> bool {
+    let url = format!("{BASE}StructureDefinition/not");
+    let said = extensions.iter().find(|it| it.url == url).and_then(|it| it.value.as_ref());
+    matches!(said, Some(ExtensionValue::Boolean(value)) if value.value == Some(true))
+}
+
+/// The range of numbers that a filter wants, in thousandths.
+pub(super) fn range(extensions: &[Extension]) -> Option<(Option<i64>, Option<i64>)> {
+    let url = format!("{BASE}StructureDefinition/range");
+    let ExtensionValue::Range(range) = extensions.iter().find(|it| it.url == url)?.value.as_ref()? else {
+        return None;
+    };
+    let bound = |quantity: Option<&Quantity>| match quantity.and_then(|quantity| text!(quantity.value)) {
+        Some(number) => thousandths(number).map(Some),
+        None => Some(None),
+    };
+    let (low, high) = (bound(range.low.as_deref())?, bound(range.high.as_deref())?);
+    (low.is_some() || high.is_some()).then_some((low, high))
 }
 
 impl Said {
@@ -60,6 +83,12 @@ impl Said {
                 }
                 _ => return None,
             },
+            "dependency" => self.depends_on.extend(
+                concept(part)?
+                    .coding
+                    .iter()
+                    .filter_map(|coding| Some((text!(coding.system)?.into(), text!(coding.code)?.into()))),
+            ),
             "expiry-date" => match part.value.as_ref()? {
                 ExtensionValue::Date(date) => self.expiry = Some(date.value.as_deref()?.parse().ok()?),
                 _ => return None,
@@ -70,7 +99,13 @@ impl Said {
     }
 
     /// The whole outcome: what is said here, else what the scope says; and its first reason.
-    pub(super) fn settle(&self, scope: Option<&Self>, at: &str, problems: &mut Problems) -> Option<(Outcome, Reason)> {
+    pub(super) fn settle(
+        &self,
+        scope: Option<&Self>,
+        terms: &Terms,
+        at: &str,
+        problems: &mut Problems,
+    ) -> Option<(Outcome, Reason)> {
         fn or<T: Clone>(own: &BTreeSet<T>, scope: Option<&BTreeSet<T>>) -> Vec<T> {
             let taken = if own.is_empty() { scope.unwrap_or(own) } else { own };
             taken.iter().cloned().collect()
@@ -80,8 +115,15 @@ impl Said {
         let covered = problems.need(covered, &format!("{at}.determination.covered"))?;
         let why = problems.need(why, &format!("{at}.determination.reason"))?.clone();
         let questionnaires = self.questionnaires.iter().chain(scope.iter().flat_map(|scope| &scope.questionnaires));
+        let mut depends_on = Vec::new();
+        for (system, code) in self.depends_on.iter().chain(scope.iter().flat_map(|scope| &scope.depends_on)) {
+            let known = terms.known(system, code);
+            depends_on
+                .extend(problems.need(known, &format!("{at}.determination.dependency in a code system of the set")));
+        }
         let outcome = Outcome {
             covered,
+            depends_on,
             pa_needed: self.pa_needed.or_else(|| scope.and_then(|scope| scope.pa_needed)),
             doc_needed: or(&self.doc_needed, scope.map(|scope| &scope.doc_needed)),
             doc_purpose: or(&self.doc_purpose, scope.map(|scope| &scope.doc_purpose)),

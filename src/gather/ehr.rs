@@ -1,0 +1,335 @@
+//! Asks the EHR's FHIR server for what a request lacks: the only client that takes an EHR's token outward.
+//!
+//! A token goes to a registered server or nowhere. Whatever the server does, an answer or the reason for none is there by
+//! the deadline, and what it sent is what was asked for, about the patient who was asked about (FAULTS E01–E12).
+
+mod address;
+mod base;
+mod call;
+mod circuit;
+mod reading;
+mod searched;
+mod warm;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use reqwest::Client;
+use reqwest::header::HeaderValue;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::learned::{Failure, Query, Reply};
+use crate::config::EhrSettings;
+use crate::request::Access;
+use crate::telemetry::{self, EhrLine};
+use base::{Base, Unfit};
+use call::{Caller, Got};
+use circuit::Circuit;
+use warm::Warm;
+
+/// A connection that is not there after this long will not be in time; there is time for a second.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// How long an idle connection is kept: servers close theirs after a minute or so.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A token that ends sooner than this may have ended when the call arrives: the EHR counted from before it asked us.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// No token of a hook and no pause of ours is longer.
+const DAY: u64 = 24 * 60 * 60;
+
+/// Why no FHIR server can be asked as the settings say.
+#[derive(Debug, thiserror::Error)]
+pub enum EhrError {
+    /// Not an http or https URL without user, query and fragment.
+    #[error("ehr.servers: `{0}` is not the base URL of a FHIR server")]
+    NotABase(String),
+    /// Plain http, which is not allowed.
+    #[error("ehr.servers: `{0}` is plain http, and ehr.allow_http is false")]
+    PlainHttp(String),
+    /// An address that only we can reach, which is not allowed.
+    #[error("ehr.servers: `{0}` is a private address, and ehr.allow_private is false")]
+    Private(String),
+    /// No server could be trusted.
+    #[error(
+        "ehr.servers has https, and this machine has no certificate authorities (SSL_CERT_FILE names a file of them)"
+    )]
+    NobodyToTrust,
+    /// TLS cannot be had.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// HTTP cannot be had.
+    #[error("HTTP: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+/// A server that may be asked.
+#[derive(Debug)]
+struct Server {
+    base: Base,
+    origin: String,
+    circuit: Arc<Circuit>,
+}
+
+/// A registered server, and the right to ask it about one patient. Only [`Ehr::way`] makes one.
+#[derive(Clone)]
+pub struct Way {
+    server: Arc<Server>,
+    authorization: HeaderValue,
+    expires: Instant,
+    patient: String,
+    /// Whose replies may be kept warm: the verified client's name. Nothing is kept for nobody.
+    pub client: String,
+    /// Whether a reply from moments ago will do.
+    pub may_read_warm: bool,
+    /// Whether replies may be kept for moments.
+    pub may_fill_warm: bool,
+}
+
+impl Way {
+    /// Whether the token is over, or will be before a call arrives.
+    fn has_expired(&self) -> bool {
+        Instant::now() + MARGIN >= self.expires
+    }
+}
+
+/// Tells nothing of the patient and the token.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Way({})", self.server.origin)
+    }
+}
+
+/// All that is needed to ask, one for the process.
+#[derive(Debug)]
+pub struct Ehr {
+    client: Client,
+    servers: Vec<Arc<Server>>,
+    settings: EhrSettings,
+    warm: Warm,
+}
+
+impl Ehr {
+    /// Looks at the registered servers, and asks none of them yet.
+    ///
+    /// # Errors
+    /// [`EhrError`]: a server is not one that may be asked, or TLS cannot be had.
+    pub fn new(settings: &EhrSettings) -> Result<Self, EhrError> {
+        let mut circuits: HashMap<String, Arc<Circuit>> = HashMap::new();
+        let pause = Duration::from_secs(settings.break_seconds.min(DAY));
+        let mut servers = Vec::with_capacity(settings.servers.len());
+        for text in &settings.servers {
+            let base = Base::parse(text, settings).map_err(|unfit| match unfit {
+                Unfit::NotABase => EhrError::NotABase(text.clone()),
+                Unfit::PlainHttp => EhrError::PlainHttp(text.clone()),
+                Unfit::Private => EhrError::Private(text.clone()),
+            })?;
+            let origin = base.origin();
+            let circuit =
+                circuits.entry(origin.clone()).or_insert_with(|| Circuit::new(settings.break_after, pause).into());
+            servers.push(Arc::new(Server { base, origin, circuit: circuit.clone() }));
+        }
+        let client = client(settings, servers.iter().all(|server| server.base.is_http()))?;
+        Ok(Self { client, servers, settings: settings.clone(), warm: Warm::new() })
+    }
+
+    /// When everything must be learnt for a request that was received at this moment.
+    #[must_use]
+    pub fn deadline(&self, received: Instant) -> Instant {
+        received + Duration::from_millis(self.settings.deadline_millis.min(DAY * 1000))
+    }
+
+    /// The way to the server that a request names, for its patient, with its token. No call is made.
+    ///
+    /// # Errors
+    /// [`Failure::NotRegistered`]: the server is not exactly a registered one. [`Failure::Refused`]: no header can hold
+    /// the token.
+    pub fn way(&self, fhir_server: &str, access: &Access, patient: &str, received: Instant) -> Result<Way, Failure> {
+        let base = Base::parse(fhir_server, &self.settings).ok();
+        let server = self.servers.iter().find(|server| Some(&server.base) == base.as_ref());
+        let Some(server) = server else {
+            telemetry::ehr_not_registered();
+            return Err(Failure::NotRegistered);
+        };
+        let token = Some(&access.token).filter(|token| is_token(token)).ok_or(Failure::Refused)?;
+        let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Failure::Refused)?;
+        header.set_sensitive(true);
+        Ok(Way {
+            server: server.clone(),
+            authorization: header,
+            expires: received + Duration::from_secs(access.expires_in.min(DAY)),
+            patient: patient.to_owned(),
+            client: String::new(),
+            may_read_warm: false,
+            may_fill_warm: false,
+        })
+    }
+
+    /// Asks everything at once; a reply for each question, in their order, all of them by `until`.
+    pub async fn ask(&self, way: &Way, queries: &[Query], until: Instant) -> Vec<Reply> {
+        // Boxed, so that what awaits this can be sent to another thread.
+        let asked: Vec<BoxFuture<'_, Reply>> = queries.iter().map(|query| self.one(way, query, until)).collect();
+        futures_util::stream::iter(asked).buffered(self.settings.concurrent.max(1)).collect().await
+    }
+
+    fn one<'a>(&'a self, way: &'a Way, query: &'a Query, until: Instant) -> BoxFuture<'a, Reply> {
+        Box::pin(async move {
+            let started = Instant::now();
+            match self.reply(way, query, until).await {
+                Ok(reply) => reply,
+                // That it is left alone was said when it began.
+                Err(Failure::Open) => Reply::Failed(Failure::Open),
+                Err(failure) => {
+                    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    // A registered name that leads into our own network is as much of an attempt.
+                    let security = matches!(failure, Failure::OtherPatient | Failure::NotRegistered);
+                    EhrLine { origin: &way.server.origin, failure: word(failure), security, micros }.log();
+                    Reply::Failed(failure)
+                }
+            }
+        })
+    }
+
+    async fn reply(&self, way: &Way, query: &Query, until: Instant) -> Result<Reply, Failure> {
+        if way.has_expired() {
+            return Err(Failure::Expired);
+        }
+        if let Some(reply) = self.warm.read(way, query) {
+            return Ok(reply);
+        }
+        let reply = match query {
+            Query::Read { kind, id } => self.read(way, query, kind, id, until).await?,
+            Query::Search { kind, parameters } => self.search(way, query, kind, parameters, until).await?,
+        };
+        self.warm.fill(way, query, &reply);
+        Ok(reply)
+    }
+
+    fn caller<'a>(&'a self, way: &'a Way, until: Instant) -> Caller<'a> {
+        let fair = Duration::from_millis(self.settings.deadline_millis / 2);
+        Caller { client: &self.client, way, until, fair, left: self.settings.response_bytes }
+    }
+
+    async fn read(&self, way: &Way, query: &Query, kind: &str, id: &str, until: Instant) -> Result<Reply, Failure> {
+        let url = way.server.base.url_of(query).ok_or(Failure::Unreadable)?;
+        match self.caller(way, until).get(&url).await? {
+            Got::Body(body) => Ok(Reply::Found(vec![reading::resource(body, kind, id, &way.patient)?])),
+            Got::Gone => Ok(Reply::Nothing),
+        }
+    }
+
+    async fn search(
+        &self,
+        way: &Way,
+        query: &Query,
+        kind: &str,
+        parameters: &[(String, String)],
+        until: Instant,
+    ) -> Result<Reply, Failure> {
+        let mut caller = self.caller(way, until);
+        let ignored = match self.pages(&mut caller, query, parameters).await? {
+            Searched::AsAsked(pages) => return Ok(Reply::Found(pages)),
+            Searched::Ignoring(ignored) => ignored,
+        };
+        let mut found = Vec::new();
+        for query in searched::narrower(kind, parameters, &ignored).ok_or(Failure::Ignored)? {
+            let Query::Search { parameters, .. } = &query else { continue };
+            match self.pages(&mut caller, &query, parameters).await? {
+                Searched::AsAsked(pages) => found.extend(pages),
+                Searched::Ignoring(_) => return Err(Failure::Ignored),
+            }
+        }
+        Ok(Reply::Found(found))
+    }
+
+    /// The pages of a search, if the first says that it is what was searched for.
+    async fn pages(
+        &self,
+        caller: &mut Caller<'_>,
+        query: &Query,
+        parameters: &[(String, String)],
+    ) -> Result<Searched, Failure> {
+        let way = caller.way;
+        let mut url = way.server.base.url_of(query).ok_or(Failure::Unreadable)?;
+        let mut pages = Vec::new();
+        loop {
+            if pages.len() >= self.settings.pages {
+                return Err(Failure::TooMuch);
+            }
+            let Got::Body(body) = caller.get(&url).await? else {
+                return Err(Failure::Unreachable);
+            };
+            let page =
+                reading::page(body, query.kind(), &way.patient, |resource| searched::passes(parameters, resource))?;
+            // Later pages are often called by a token of the server's.
+            if let Some(own) = page.own.filter(|_| pages.is_empty()) {
+                let own = way.server.base.link(&own).ok_or(Failure::Ignored)?;
+                let ignored = searched::ignored(parameters, &own);
+                if !ignored.is_empty() {
+                    return Ok(Searched::Ignoring(ignored));
+                }
+            }
+            pages.push(page.text);
+            let Some(next) = page.next else { return Ok(Searched::AsAsked(pages)) };
+            let next = way.server.base.link(&next).filter(|next| way.server.base.holds(next));
+            url = next.ok_or(Failure::TooMuch)?;
+        }
+    }
+}
+
+/// How a server searched.
+enum Searched {
+    AsAsked(Vec<String>),
+    /// It did not look at these parameters.
+    Ignoring(Vec<usize>),
+}
+
+fn client(settings: &EhrSettings, only_http: bool) -> Result<Client, EhrError> {
+    let mut roots = RootCertStore::empty();
+    if !only_http {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(EhrError::NobodyToTrust);
+        }
+    }
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let tls = tls.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth();
+    let client = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(address::Resolver { allow_private: settings.allow_private }))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(settings.concurrent);
+    Ok(client.build()?)
+}
+
+/// Whether a text can be a bearer token: it ends no header and begins no other.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// A failure in the log.
+fn word(failure: Failure) -> &'static str {
+    match failure {
+        Failure::NotRegistered => "not-registered",
+        Failure::Refused => "refused",
+        Failure::Expired => "expired",
+        Failure::Late => "late",
+        Failure::Unreachable => "unreachable",
+        Failure::Open => "open",
+        Failure::TooMuch => "too-much",
+        Failure::Unreadable => "unreadable",
+        Failure::OtherPatient => "other-patient",
+        Failure::Ignored => "ignored",
+    }
+}

@@ -1,0 +1,184 @@
+//! Whether a server searched as it was asked to: its `self` link says what it searched for (CRD's query notes).
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::reading::{says, text};
+use crate::gather::learned::Query;
+use crate::request::json::View;
+
+/// Values of one list that are asked for one by one.
+const MOST_VALUES: usize = 8;
+
+type Parameters = [(String, String)];
+
+/// Which parameters of a search a `self` link does not show. What it shows beyond them, such as `_count`, is the server's.
+pub(super) fn ignored(parameters: &Parameters, own: &Url) -> Vec<usize> {
+    let shown: Vec<(String, BTreeSet<String>)> =
+        own.query_pairs().map(|(name, value)| (name.into_owned(), values(&value))).collect();
+    let is_shown = |(name, value): &(String, String)| {
+        let asked = values(value);
+        shown.iter().any(|(shown, values)| shown == name && *values == asked)
+    };
+    let hidden = parameters.iter().enumerate().filter(|(_, parameter)| !is_shown(parameter));
+    hidden.map(|(index, _)| index).collect()
+}
+
+/// The same search in narrower ones: a list that was ignored, value by value. None if something else was ignored too.
+pub(super) fn narrower(kind: &str, parameters: &Parameters, ignored: &[usize]) -> Option<Vec<Query>> {
+    let [index] = ignored else { return None };
+    let (_, list) = parameters.get(*index)?;
+    let values = parts(list);
+    if !(2..=MOST_VALUES).contains(&values.len()) {
+        return None;
+    }
+    let one = |value: &String| {
+        let mut parameters = parameters.to_vec();
+        if let Some((_, list)) = parameters.get_mut(*index) {
+            value.clone_into(list);
+        }
+        Query::Search { kind: kind.to_owned(), parameters }
+    };
+    Some(values.iter().map(one).collect())
+}
+
+/// Whether a resource can be in the result of a search, by those parameters that can be looked up in it.
+pub(super) fn passes(parameters: &Parameters, resource: View<'_>) -> bool {
+    parameters.iter().all(|(name, value)| {
+        let wanted = parts(value);
+        match name.as_str() {
+            "_id" => wanted.iter().any(|id| says(resource, "id", id)),
+            "status" => wanted.iter().any(|status| says(resource, "status", token(status).1)),
+            "code" => wanted.iter().any(|wanted| has_code(resource, wanted)),
+            _ => true,
+        }
+    })
+}
+
+/// Whether a resource's code is this token: `system|code` or `code`.
+fn has_code(resource: View<'_>, wanted: &str) -> bool {
+    let (system, code) = token(wanted);
+    let concept = resource.get("code");
+    let mut codings = concept.and_then(|concept| concept.get("coding")).into_iter().flat_map(View::items);
+    codings.any(|coding| {
+        let same_system = match system {
+            None => true,
+            Some("") => text(coding, "system").is_none(),
+            Some(system) => says(coding, "system", system),
+        };
+        same_system && (code.is_empty() || says(coding, "code", code))
+    })
+}
+
+fn token(value: &str) -> (Option<&str>, &str) {
+    value.split_once('|').map_or((None, value), |(system, code)| (Some(system), code))
+}
+
+/// The values of a parameter, of which the order says nothing. `Patient/1` and `1` are the same patient.
+fn values(value: &str) -> BTreeSet<String> {
+    let patient = |value: String| value.rsplit_once("Patient/").map_or(value.clone(), |(_, id)| id.to_owned());
+    parts(value).into_iter().map(patient).collect()
+}
+
+/// What stands between the commas that are not escaped, as it stands.
+fn parts(value: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut escaped = false;
+    for letter in value.chars() {
+        if letter == ',' && !escaped {
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(letter);
+        }
+        escaped = letter == '\\' && !escaped;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use url::Url;
+
+    use super::{ignored, narrower, passes};
+    use crate::config::Settings;
+    use crate::gather::learned::Query;
+    use crate::request::json::Json;
+
+    const ASKED: [(&str, &str); 2] = [("patient", "1"), ("code", "http://x|a b,http://x|c")];
+
+    fn owned(parameters: &[(&str, &str)]) -> Vec<(String, String)> {
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn ignored_by(own: &str) -> Vec<usize> {
+        ignored(&owned(&ASKED), &Url::parse("https://ehr.example.org/fhir/").unwrap().join(own).unwrap())
+    }
+
+    #[test]
+    fn e06_a_self_link_must_show_everything_that_was_asked_for() {
+        for shows in [
+            "Condition?patient=1&code=http://x|a%20b,http://x|c",
+            "Condition?code=http%3A%2F%2Fx%7Cc%2Chttp%3A%2F%2Fx%7Ca+b&_count=20&patient=1",
+            "Condition?patient=Patient/1&code=http://x|c,http://x|a+b",
+            "https://inside/other?patient=https://ehr/Patient%2F1&code=http://x|c,http://x|a+b",
+        ] {
+            assert!(ignored_by(shows).is_empty(), "{shows}");
+        }
+        for (hides, what) in [
+            ("Condition", &[0, 1][..]),
+            ("Condition?patient=1", &[1]),
+            ("Condition?patient=1&code=http://x|a+b", &[1]),
+            ("Condition?patient=1&code=http://x|a+b,http://x|c,http://x|d", &[1]),
+            ("Condition?patient=1&code=a+b,c", &[1]),
+            ("Condition?patient=2&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?subject=1&code=http://x|a+b,http://x|c", &[0]),
+        ] {
+            assert_eq!(ignored_by(hides), what, "{hides}");
+        }
+    }
+
+    #[test]
+    fn e06_only_a_list_can_be_asked_for_more_narrowly() {
+        let narrow = |asked: &[(&str, &str)], ignored: &[usize]| narrower("Condition", &owned(asked), ignored);
+        let one = |code: &str| Query::search("Condition", &[("patient", "1"), ("code", code)]);
+        assert_eq!(narrow(&ASKED, &[1]).unwrap(), [one("http://x|a b"), one("http://x|c")]);
+        assert_eq!(narrow(&ASKED, &[0]), None);
+        assert_eq!(narrow(&ASKED, &[0, 1]), None);
+        assert_eq!(narrow(&[("code", r"a\,b")], &[0]), None);
+        assert_eq!(narrow(&[("code", "1,2,3,4,5,6,7,8,9")], &[0]), None);
+    }
+
+    #[test]
+    fn e06_a_resource_passes_by_what_can_be_looked_up_in_it() {
+        let limits = Settings::read(None, |_| None).unwrap().limits;
+        let body = br#"{"id":"1","status":"active","code":{"coding":[{"system":"s","code":"a"},{"code":"b"}]}}"#;
+        let json = Json::scan(body, &limits).unwrap();
+        let passes = |name: &str, value: &str| passes(&owned(&[(name, value)]), json.root());
+        for (name, value) in [
+            ("_id", "1"),
+            ("_id", "2,1"),
+            ("status", "active"),
+            ("status", "http://x|active,draft"),
+            ("code", "a"),
+            ("code", "s|a"),
+            ("code", "s|"),
+            ("code", "|b"),
+            ("code", "x|y,b"),
+            ("patient", "9"),
+            ("_count", "9"),
+        ] {
+            assert!(passes(name, value), "{name}={value}");
+        }
+        for (name, value) in
+            [("_id", "2"), ("_id", "11"), ("status", "draft"), ("code", "c"), ("code", "t|a"), ("code", "|a")]
+        {
+            assert!(!passes(name, value), "{name}={value}");
+        }
+        let bare = Json::scan(b"{}", &limits).unwrap();
+        for name in ["_id", "status", "code"] {
+            assert!(!super::passes(&owned(&[(name, "a")]), bare.root()), "{name}");
+        }
+    }
+}
