@@ -6,6 +6,7 @@ mod batch;
 mod chain;
 mod error;
 mod feedback;
+mod members;
 mod open;
 mod policies;
 mod reads;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub use chain::{Flaw, Hash, Verdict};
 pub use error::LedgerError;
 pub use feedback::{Feedback, Outcome};
+pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, members};
 pub use sqlite::{Bounds, SqliteLedger};
 
 /// An answered invocation, whole: from it the same answer can be made again.
