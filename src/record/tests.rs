@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::writer::Job;
 use super::*;
 
+mod feedback;
 mod tampered;
 
 /// A folder with a ledger's file in it.

@@ -155,10 +155,10 @@ fn c09_c10_an_order_is_answered_with_what_the_payer_knows_of_the_member() {
         assert!(found, "{word} is not in {}", reasons());
     };
     import(&place, "others.ndjson", &people("other", 2));
-    until("no-member-found");
+    until("no member who is this patient");
     let her = patient("1", "1957-03-14");
     import(&place, "hers.ndjson", &format!("{her}\n{}\n", coverage("1", "another number")));
-    until("coverage-not-found");
+    until("no single coverage of hers");
     import(&place, "hers.ndjson", &format!("{her}\n{}\n", coverage("1", "CANARY-MEMBER-0001")));
     assert_eq!(reasons(), before);
     let (_, err) = server.kill();
