@@ -53,6 +53,11 @@ pub fn policies_changed(set: &str) {
     tracing::info!(set, "other policies serve from now on");
 }
 
+/// Feedback was kept: so many items, and never what they say.
+pub fn heard(id: &str, service: &str, items: usize, micros: u64) {
+    tracing::info!(id, service, items, micros, "heard");
+}
+
 /// What is said of one answered or refused request.
 #[derive(Debug, Clone)]
 pub struct RequestLine<'a> {

@@ -2,6 +2,7 @@
 //!
 //! Orders keep their bytes: what is returned is what came, apart from our extension.
 
+pub mod feedback;
 pub mod hook;
 pub mod json;
 pub mod options;
@@ -43,6 +44,9 @@ pub enum RequestError {
     /// More orders than one request may have (H12).
     #[error("there are more orders than one request may have")]
     TooManyOrders(String),
+    /// More than a call of feedback may have (H23), and where.
+    #[error("there is more feedback than one call may have")]
+    TooLong(String),
     /// An order without an id (H08, CRD found-36).
     #[error("an order has no id")]
     OrderWithoutId(String),
