@@ -175,12 +175,6 @@ impl Ask {
         self
     }
 
-    /// With something in the prefetch.
-    pub fn sending(mut self, key: &str, resource: Value) -> Self {
-        self.request["prefetch"][key] = resource;
-        self
-    }
-
     /// With what the EHR and the directory say.
     pub fn told(mut self, says: Says) -> Self {
         self.says = says;

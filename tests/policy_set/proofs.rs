@@ -45,8 +45,8 @@ fn part<'v>(extension: &'v mut Value, name: &str) -> &'v mut Value {
 fn the_invented_set_is_proved() {
     let proved = policy::open(Some(&repository(FOLDER)), TODAY).unwrap();
     assert_eq!(proved.proof.policies, 14);
-    assert!(proved.proof.cases >= 70, "{:?}", proved.proof);
-    assert!(proved.proof.combinations >= 25, "{:?}", proved.proof);
+    assert!(proved.proof.cases >= 65, "{:?}", proved.proof);
+    assert!(proved.proof.combinations >= 20, "{:?}", proved.proof);
 }
 
 #[test]
@@ -160,9 +160,9 @@ fn a_draft_is_an_order_that_nobody_has_signed_for_nobody_yet() {
     let said = with("status", json!("active"));
     assert!(said.contains("drafts a ServiceRequest whose status is not draft"), "{said}");
     let said = refused("ex-110", |definition| {
-        definition["contained"][0] = json!({"resourceType": "Basic", "id": "test", "code": {"text": "No order"}});
+        definition["contained"][0] = json!({"resourceType": "Questionnaire", "id": "test", "status": "draft"});
     });
-    assert!(said.contains("drafts a Basic, which is no order"), "{said}");
+    assert!(said.contains("drafts a Questionnaire, which is no order"), "{said}");
 }
 
 #[test]
