@@ -11,6 +11,7 @@
 
 mod support;
 
+mod clients;
 mod commands;
 mod crash;
 mod decide_laws;
