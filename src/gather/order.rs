@@ -194,7 +194,8 @@ fn setting(
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let value = &*order.value;
     let mut said: Vec<Coding> = Vec::new();
-    let concepts = list(value, "category").iter().chain(list(value, "locationCode"));
+    let lone = value.get("category").filter(|category| category.is_object());
+    let concepts = list(value, "category").iter().chain(lone).chain(list(value, "locationCode"));
     said.extend(concepts.flat_map(|concept| codings(concept, set)));
     let mut failed = None;
     for reference in places(order) {

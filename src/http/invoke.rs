@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::problem::Problem;
 use super::{App, JSON, REQUEST_ID, body};
-use crate::answer::{self, Moment};
+use crate::answer::{self, Moment, Refusal};
 use crate::auth::{self, VerifiedClient};
 use crate::gather::live::Asked;
 use crate::record::{self, Entry, Recorded, Response};
@@ -72,17 +72,14 @@ async fn answer_and_record(
     let asked = Asked { ehr: &app.ehr, directory: app.directory.as_deref(), client: client.name(), received: started };
     let source = |invocation: &Invocation<'_>| asked.of(invocation);
     let answer = answer::answer(&body, service, &set, &app.manner, &moment, source).await;
-    let answer = answer.map_err(Problem::Refused)?;
+    let asked = Entry::asked(invocation, moment.at, moment.today, moment.seed, service.id, client.name(), &set.hash);
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(refusal) => return Err(refused(&app, asked, &body, refusal).await),
+    };
     let entry = Entry {
-        id: invocation,
-        at: moment.at,
-        today: moment.today,
-        seed: moment.seed,
-        service: service.id.to_owned(),
         hook_instance: answer.hook_instance,
-        client: client.name().to_owned(),
         crd_version: answer.version.name().to_owned(),
-        policy_set: set.hash.clone(),
         assertions: answer.assertions,
         cards: answer.cards,
         learned: answer.learned,
@@ -90,9 +87,20 @@ async fn answer_and_record(
         took_micros: micros(started),
         request: answer.without_token.map_or(body, Bytes::from),
         response: answer.body.into(),
+        ..asked
     };
     let response = record::append(&*app.ledger, entry).await.map_err(Problem::Ledger)?;
     Ok(Arc::new(Answered { response, orders: answer.orders }))
+}
+
+/// A refusal, kept without what was refused (CRD found-37). It is said even if it cannot be kept: it promises nothing.
+async fn refused(app: &App, asked: Entry, body: &[u8], refusal: Refusal) -> Problem {
+    let problem = Problem::Refused(refusal);
+    let response = problem.text(&asked.id.to_string()).into();
+    let entry = Entry { status: problem.row().status, request: record::body_hash(body), response, ..asked };
+    // The ledger says for itself that it failed.
+    _ = app.ledger.append(entry).await;
+    problem
 }
 
 /// A panic while answering is this request's alone (FAULTS P07).

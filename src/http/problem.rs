@@ -118,6 +118,11 @@ impl Problem {
         }
     }
 
+    /// The body of the response.
+    pub(super) fn text(&self, request_id: &str) -> String {
+        outcome(&self.row(), request_id)
+    }
+
     /// The response, with the id under which the request is logged.
     pub(super) fn response(&self, request_id: &str) -> HttpResponse {
         let row = self.row();

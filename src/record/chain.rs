@@ -20,7 +20,7 @@ const DOMAIN: &[u8] = b"covenant ledger entry, version 2";
 
 /// The hash of a row: over all its columns as they are stored, and so over the hash of the row before.
 pub(super) fn seal(row: &Row) -> Hash {
-    let columns: [&[u8]; 18] = [
+    let columns: [&[u8]; 19] = [
         &row.previous,
         &row.seq.to_be_bytes(),
         row.id.as_bytes(),
@@ -35,6 +35,7 @@ pub(super) fn seal(row: &Row) -> Hash {
         row.assertions.as_bytes(),
         row.cards.as_bytes(),
         &row.took_micros.to_be_bytes(),
+        &row.status.to_be_bytes(),
         &row.determinations,
         &row.learned,
         &row.request,
@@ -214,7 +215,7 @@ mod tests {
     fn the_encoding_is_pinned() {
         let hex: String = seal(&row()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
-            hex, "447dcea4f4a2786fbf98db57227b48ba6f024e913426768982d2da0b27af41d1",
+            hex, "20e18bff4ad8e150f4ba8f3fed001f787d8ee1b8e7660090bc5adf141d9e659c",
             "changing this breaks every ledger there is"
         );
     }
@@ -243,6 +244,7 @@ mod tests {
             Row { assertions: t("x"), ..row() },
             Row { cards: t("x"), ..row() },
             Row { took_micros: 1, ..row() },
+            Row { status: 1, ..row() },
             Row { determinations: b("x"), ..row() },
             Row { learned: b("x"), ..row() },
             Row { request: b("x"), ..row() },

@@ -18,6 +18,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use chain::{Flaw, Hash, Verdict};
@@ -58,10 +59,46 @@ pub struct Entry {
     pub learned: String,
     /// How long the answer took to make, in microseconds.
     pub took_micros: u64,
-    /// The request's body, byte for byte.
+    /// The status it was given with: 200, or that of a refusal.
+    pub status: u16,
+    /// The request's body, byte for byte, but for its access token. Of a refusal only its hash: `sha256:…`.
     pub request: Bytes,
     /// The response's body, byte for byte.
     pub response: Bytes,
+}
+
+impl Entry {
+    /// An invocation of which nothing is known yet but that it was made.
+    #[must_use]
+    pub fn asked(
+        id: Uuid,
+        at: jiff::Timestamp,
+        today: jiff::civil::Date,
+        seed: Uuid,
+        service: &str,
+        client: &str,
+        policy_set: &str,
+    ) -> Self {
+        Self {
+            id,
+            at,
+            today,
+            seed,
+            service: service.to_owned(),
+            hook_instance: String::new(),
+            client: client.to_owned(),
+            crd_version: String::new(),
+            policy_set: policy_set.to_owned(),
+            assertions: Vec::new(),
+            cards: Vec::new(),
+            determinations: "[]".to_owned(),
+            learned: "{}".to_owned(),
+            took_micros: 0,
+            status: 200,
+            request: Bytes::new(),
+            response: Bytes::new(),
+        }
+    }
 }
 
 /// Names the entry and tells sizes: what was asked and answered stays out of logs.
@@ -74,6 +111,14 @@ impl fmt::Debug for Entry {
             .field("response_bytes", &self.response.len())
             .finish_non_exhaustive()
     }
+}
+
+/// What is kept of a body that was refused: enough to tell whether it is one that somebody shows, and nothing of it.
+#[must_use]
+pub fn body_hash(body: &[u8]) -> Bytes {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}").into()
 }
 
 /// An answer ready to be sent.

@@ -32,6 +32,7 @@ pub(super) struct Row {
     /// JSON array; the `cards` table is only an index of it too.
     pub(super) cards: String,
     pub(super) took_micros: i64,
+    pub(super) status: i64,
     pub(super) determinations: Vec<u8>,
     pub(super) learned: Vec<u8>,
     pub(super) request: Vec<u8>,
@@ -42,11 +43,11 @@ pub(super) struct Row {
 
 /// The columns, in the order that [`Row::values`] and [`Row::read`] use.
 pub(super) const COLUMNS: &str = "seq, id, at, today, seed, service, hook_instance, client, crd_version, policy_set, \
-     assertions, cards, took_micros, determinations, learned, request, response, previous, hash";
+     assertions, cards, took_micros, status, determinations, learned, request, response, previous, hash";
 
 impl Row {
     /// The values to insert.
-    pub(super) fn values(&self) -> [&dyn ToSql; 19] {
+    pub(super) fn values(&self) -> [&dyn ToSql; 20] {
         [
             &self.seq,
             &self.id,
@@ -61,6 +62,7 @@ impl Row {
             &self.assertions,
             &self.cards,
             &self.took_micros,
+            &self.status,
             &self.determinations,
             &self.learned,
             &self.request,
@@ -86,12 +88,13 @@ impl Row {
             assertions: row.get(10)?,
             cards: row.get(11)?,
             took_micros: row.get(12)?,
-            determinations: row.get(13)?,
-            learned: row.get(14)?,
-            request: row.get(15)?,
-            response: row.get(16)?,
-            previous: row.get(17)?,
-            hash: row.get(18)?,
+            status: row.get(13)?,
+            determinations: row.get(14)?,
+            learned: row.get(15)?,
+            request: row.get(16)?,
+            response: row.get(17)?,
+            previous: row.get(18)?,
+            hash: row.get(19)?,
         })
     }
 
@@ -112,6 +115,7 @@ impl Row {
             request: unpack(&self.request)?.into(),
             response: unpack(&self.response)?.into(),
             took_micros: u64::try_from(self.took_micros).map_err(|_| LedgerError::Corrupt)?,
+            status: u16::try_from(self.status).map_err(|_| LedgerError::Corrupt)?,
             service: self.service,
             hook_instance: self.hook_instance,
             client: self.client,
@@ -155,6 +159,7 @@ impl Packer {
             policy_set: entry.policy_set.clone(),
             assertions: serde_json::to_string(&entry.assertions).map_err(|_| LedgerError::Unstorable)?,
             cards: serde_json::to_string(&entry.cards).map_err(|_| LedgerError::Unstorable)?,
+            status: i64::from(entry.status),
             took_micros: i64::try_from(entry.took_micros).map_err(|_| LedgerError::Unstorable)?,
             determinations: self.pack(entry.determinations.as_bytes())?,
             learned: self.pack(entry.learned.as_bytes())?,

@@ -14,9 +14,10 @@ CREATE TABLE entries (
     assertions     TEXT NOT NULL,                       -- JSON array of the ids that were promised
     cards          TEXT NOT NULL,                       -- JSON array of the ids of the cards that were shown
     took_micros    INTEGER NOT NULL,
+    status         INTEGER NOT NULL,                    -- 200, or the status of a refusal
     determinations BLOB NOT NULL,                       -- JSON, zstd
     learned        BLOB NOT NULL,                       -- JSON, zstd: what was asked beside the request
-    request        BLOB NOT NULL,                       -- the body, zstd
+    request        BLOB NOT NULL,                       -- the body, zstd; of a refusal, the hash of the body
     response       BLOB NOT NULL,                       -- the body, zstd
     previous       BLOB NOT NULL,                       -- the hash of the entry before; the first has zeros
     hash           BLOB NOT NULL                        -- SHA-256 of all the above: see chain.rs

@@ -75,6 +75,7 @@ fn entry(assertions: &[&str]) -> Entry {
         determinations: r#"[{"covered":"not-covered"}]"#.into(),
         learned: "{}".into(),
         took_micros: 321,
+        status: 200,
         request: Bytes::from_static(br#"{"hook":"order-sign","context":{"patientId":"Doe"}}"#),
         response: Bytes::from(format!(r#"{{"cards":[],"made":"{}"}}"#, Uuid::new_v4())),
     }

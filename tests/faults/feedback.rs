@@ -94,6 +94,7 @@ fn h22_a_card_that_is_unknown_or_another_s_is_not_found_in_the_same_words() {
         determinations: "[]".to_owned(),
         learned: "{}".to_owned(),
         took_micros: 0,
+        status: 200,
         request: "{}".into(),
         response: "{}".into(),
     };

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use covenant::http;
 use covenant::record::{Ledger, LedgerError};
+use sha2::{Digest, Sha256};
 
-use crate::support::{TestApp, TestLedger, app_with, order};
+use crate::support::{TestApp, TestLedger, app_with, assert_no_leak, order};
 
 #[test]
 fn p07_a_panic_costs_one_request_and_tells_nothing() {
@@ -69,4 +70,21 @@ fn l04_a_ledger_that_has_stopped_for_good_ends_the_server() {
     let by_the_ledger = ended.recv_timeout(Duration::from_secs(30)).expect("the server runs on");
     assert!(by_the_ledger, "it ended for another reason");
     assert!(TcpStream::connect(address).is_err(), "it still listens");
+}
+
+#[test]
+fn found_37_a_refusal_is_kept_with_its_words_and_nothing_of_what_was_refused() {
+    let app = TestApp::start();
+    let body = order("47383").without("/context/userId").text();
+    let reply = app.sign(body.clone());
+    let (said, id) = (reply.text().to_owned(), reply.request_id());
+    reply.refused(400, "required");
+    let refusals = app.refusals();
+    let [kept] = refusals.as_slice() else { panic!("{refusals:?}") };
+    assert_eq!((kept.status, kept.id, kept.service.as_str()), (400, id, "order-sign-crd"));
+    assert_eq!(kept.response, said);
+    let hash: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(kept.request, format!("sha256:{hash}"));
+    assert_no_leak(std::str::from_utf8(&kept.response).unwrap(), "a refusal that is kept");
+    assert_eq!(app.recorded(), 0);
 }

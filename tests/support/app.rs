@@ -27,7 +27,7 @@ static EMBEDDED: LazyLock<Arc<PolicySet>> =
 /// A running server. It ends with the test.
 pub struct TestApp {
     caller: Caller,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<TestLedger>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -67,7 +67,7 @@ impl TestApp {
     }
 
     fn serving(set: Arc<PolicySet>, ledger: TestLedger, change: impl FnOnce(&mut Settings)) -> Self {
-        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+        let ledger = Arc::new(ledger);
         let app = app(set, ledger.clone(), change);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -105,7 +105,12 @@ impl TestApp {
     pub fn recorded(&self) -> u64 {
         let verdict = self.ledger.verify().unwrap();
         assert_eq!(verdict.flaw, None);
-        verdict.entries
+        verdict.entries - u64::try_from(self.ledger.refusals().len()).unwrap()
+    }
+
+    /// The refusals that the ledger was given.
+    pub fn refusals(&self) -> Vec<Entry> {
+        self.ledger.refusals()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ledgers that do as a test wants, around one that keeps what it is given.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use covenant::record::{Entry, Feedback, Ledger, LedgerError, PolicyFiles, Receipt, SqliteLedger, Verdict};
@@ -17,6 +17,7 @@ pub struct TestLedger {
     append: Box<Append>,
     ready: Result<(), LedgerError>,
     kept: Arc<SqliteLedger>,
+    refusals: Mutex<Vec<Entry>>,
     _folder: TempDir,
 }
 
@@ -68,12 +69,22 @@ impl TestLedger {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kept = Arc::new(SqliteLedger::open(&folder.path().join("test.ledger")).unwrap());
-        Self { append: Box::new(append), ready: Ok(()), kept, _folder: folder }
+        Self { append: Box::new(append), ready: Ok(()), kept, refusals: Mutex::default(), _folder: folder }
+    }
+}
+
+impl TestLedger {
+    /// The refusals that it was given.
+    pub fn refusals(&self) -> Vec<Entry> {
+        self.refusals.lock().unwrap().clone()
     }
 }
 
 impl Ledger for TestLedger {
     fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        if entry.status != 200 {
+            self.refusals.lock().unwrap().push(entry.clone());
+        }
         (self.append)(self.kept.clone(), entry)
     }
 
