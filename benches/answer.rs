@@ -27,8 +27,10 @@ use serde_json::value::RawValue;
 
 use covenant::answer::{Manner, Moment, at_once};
 use covenant::config::Settings;
+use covenant::gather::ehr::Ehr;
 use covenant::gather::learned::Nobody;
 use covenant::http::{self, App};
+use covenant::policy::Serving;
 use covenant::policy::model::PolicySet;
 use covenant::record::SqliteLedger;
 use covenant::request::hook::{SERVICES, Service};
@@ -130,6 +132,10 @@ fn bodies() -> [(&'static str, String); 2] {
     large["prefetch"]["practitioners"] =
         serde_json::json!({ "resourceType": "Bundle", "type": "searchset", "entry": entries });
     [("small", small.to_string()), ("large", large.to_string())]
+}
+
+fn ehr() -> Ehr {
+    Ehr::new(&Settings::read(None, |_| None).unwrap().ehr).unwrap()
 }
 
 fn manner() -> Manner {
@@ -236,7 +242,7 @@ fn answered(set: &Arc<PolicySet>) -> SocketAddr {
 fn recorded(set: &Arc<PolicySet>, folder: &std::path::Path, name: &str) -> SocketAddr {
     let ledger = Arc::new(SqliteLedger::open(&folder.join(format!("{name}.ledger"))).unwrap());
     let (set, zone) = (set.clone(), TimeZone::get("America/New_York").unwrap());
-    start(move |listener| http::serve(listener, App::new(set, ledger, manner(), zone)))
+    start(move |listener| http::serve(listener, App::new(Serving::new(set), ledger, manner(), zone, ehr())))
 }
 
 /// Sends the requests over some connections, each with a hookInstance of its own.

@@ -111,15 +111,12 @@ pub async fn answer<S: Source>(
         return Err(RequestError::OpenServer.into());
     }
     let source = source(&invocation);
-    let mut learned = Learned::default();
+    let (could_ask, had_members) = (source.can_ask(), source.has_members());
+    let mut learned = Learned { could_ask, had_members, ..Learned::default() };
+    let way =
+        Way { payer_check: manner.payer_check, can_ask: could_ask, has_members: had_members, today: moment.today };
     for round in 0.. {
         let read = Read::of(&learned, &manner.limits);
-        let way = Way {
-            payer_check: manner.payer_check,
-            can_ask: source.can_ask(),
-            has_members: source.has_members(),
-            today: moment.today,
-        };
         let (gathered, wishes) = gather::gather(&invocation, &read, set, &way);
         if wishes.is_empty() || round == ROUNDS {
             let mut answer = decide_and_render(&invocation, &gathered?, set, moment)?;

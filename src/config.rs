@@ -93,6 +93,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// A folder with the policy set; the embedded one without.
     pub policies: Option<PathBuf>,
+    /// Seconds between looks at whether that folder has changed; none for never.
+    pub policies_look_seconds: u64,
     /// IANA name of the payer's time zone: what "today" is.
     pub time_zone: String,
     /// How strictly the payer of a Coverage is looked at.
@@ -123,9 +125,10 @@ pub enum SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 20] = [
+pub const DEFAULTS: [(&str, &str); 21] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
+    ("policies_look_seconds", "5"),
     ("time_zone", "America/New_York"),
     ("payer_check", "when-known"),
     ("ledger.path", "covenant.ledger"),

@@ -38,6 +38,21 @@ pub fn ledger_stopped() {
     tracing::error!("the ledger has stopped for good: exiting, look at the disk before starting again");
 }
 
+/// Something is wrong with a policy folder that has changed; it is the operator's own text.
+pub fn policy_problem(problem: &str) {
+    tracing::error!(problem, "the policy folder has changed, and is not proved");
+}
+
+/// The set that served goes on serving.
+pub fn policies_kept(set: &str) {
+    tracing::error!(set, "the policies that were proved before go on serving");
+}
+
+/// Another set serves from now on.
+pub fn policies_changed(set: &str) {
+    tracing::info!(set, "other policies serve from now on");
+}
+
 /// Feedback was kept: so many items, and never what they say.
 pub fn heard(id: &str, service: &str, items: usize, micros: u64) {
     tracing::info!(id, service, items, micros, "heard");

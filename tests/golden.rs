@@ -1,6 +1,7 @@
 //! The examples of `cds-hooks/examples`: each request has the one answer that lies beside it, and every answer keeps
 //! the promises that hold for all. `COVENANT_BLESS=1` writes the answers anew; people then read the difference.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use covenant::http::discovery;
@@ -218,4 +219,36 @@ fn empty(value: &Value, path: &str) -> Option<String> {
         Value::Object(members) => members.iter().find_map(|(name, member)| empty(member, &format!("{path}.{name}"))),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
+}
+
+#[test]
+fn every_hook_has_an_answer_for_every_kind_of_order_in_every_version() {
+    let orders = [
+        "ServiceRequest",
+        "DeviceRequest",
+        "MedicationRequest",
+        "NutritionOrder",
+        "VisionPrescription",
+        "CommunicationRequest",
+    ];
+    let ordering = ["order-sign", "order-select", "order-dispatch"];
+    let mut wanted: BTreeSet<(String, String, String)> = BTreeSet::new();
+    for version in ["2.0", "2.1", "2.2"] {
+        let mut want = |hook: &str, kind: &str| wanted.insert((hook.into(), kind.into(), version.into()));
+        ordering.iter().for_each(|hook| orders.iter().for_each(|kind| _ = want(hook, kind)));
+        // An appointment by itself, and one for an order.
+        want("appointment-book", "Appointment");
+        want("appointment-book", "ServiceRequest");
+        want("encounter-start", "Encounter");
+        want("encounter-discharge", "Encounter");
+    }
+    for Example { request, answer, .. } in examples() {
+        let request = json(&request);
+        let version = request["extension"]["davinci-crd.requestedVersion"].as_str().unwrap_or("2.0");
+        for order in returned(&answer) {
+            let kind = json(order)["resourceType"].as_str().unwrap().to_owned();
+            wanted.remove(&(request["hook"].as_str().unwrap().to_owned(), kind, version.to_owned()));
+        }
+    }
+    assert_eq!(wanted, BTreeSet::new(), "these have no example");
 }

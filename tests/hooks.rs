@@ -99,6 +99,19 @@ fn h13_an_appointment_for_an_order_that_nobody_can_find_is_refused() {
 }
 
 #[test]
+fn h13_a_dispatched_order_that_is_no_order_is_refused() {
+    let app = TestApp::start();
+    let request = example!("order-dispatch-service-request");
+    let patient = format!("Patient/{}", request.at("/context/patientId").as_str().unwrap());
+    for reference in [patient.as_str(), "Coverage/example-coverage", "Appointment/1", "urn:uuid:1", "#1"] {
+        let dispatch = request.clone().with("/context/dispatchedOrders", json!([reference]));
+        let reply = app.invoke(dispatch);
+        assert!(matches!(reply.status, 400 | 422), "{reference}: {}", reply.text());
+        assert_eq!(reply.json()["issue"][0]["expression"], json!(["context.dispatchedOrders[0]"]));
+    }
+}
+
+#[test]
 fn h09_an_encounter_or_a_dispatched_order_of_another_patient_is_refused() {
     let app = TestApp::start();
     let other = "Patient/canary-other";

@@ -16,7 +16,10 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("answer", &["config", "decide", "gather", "policy::model", "render", "request"]),
     ("config", &[]),
     ("telemetry", &["config"]),
-    ("http", &["answer", "auth", "config", "gather", "policy::model", "record", "request", "telemetry"]),
+    (
+        "http",
+        &["answer", "auth", "config", "gather", "policy::Serving", "policy::model", "record", "request", "telemetry"],
+    ),
     ("auth", &["config", "telemetry"]),
     ("request", &["config", "telemetry"]),
     // It fills the facts; it does not decide.

@@ -11,6 +11,7 @@
 
 mod support;
 
+mod clients;
 mod commands;
 mod crash;
 mod decide_laws;
@@ -21,4 +22,5 @@ mod hooks;
 mod laws_support;
 mod layering;
 mod order_bytes;
+mod policies;
 mod rule_change;

@@ -1,5 +1,6 @@
 //! A rule is changed in its files alone: one PlanDefinition and the cases that it must meet, nothing in `src`.
 
+mod flawed;
 mod set;
 
 use std::fs;

@@ -5,6 +5,7 @@ mod decide;
 mod explain;
 mod ledger;
 mod members;
+mod reload;
 mod replay;
 mod serve;
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use covenant::config::Settings;
 use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
-use covenant::policy::{self, Proved};
+use covenant::policy::{self, Proved, Serving};
 use covenant::record::{Ledger, LedgerError, MemberDirectory, SqliteLedger, members};
 use covenant::request::schema;
 use covenant::telemetry;
 
-use super::{CommandError, manner, today, zone};
+use super::{CommandError, manner, reload, today, zone};
 
 /// How often it is looked whether the ledger has stopped for good.
 const LOOK: Duration = Duration::from_millis(250);
@@ -51,8 +51,13 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json http://{address}/cds-services/order-sign-crd"
     )?;
     drop(out);
-    let app = App::new(Arc::new(set), ledger.clone(), manner(settings), zone(settings)?, ehr)
-        .with_directory(Arc::new(directory));
+    let policies = Serving::new(Arc::new(set));
+    if let (Some(folder), 1..) = (&settings.policies, settings.policies_look_seconds) {
+        let look = Duration::from_secs(settings.policies_look_seconds);
+        reload::watch(folder.clone(), look, policies.clone(), ledger.clone());
+    }
+    let app =
+        App::new(policies, ledger.clone(), manner(settings), zone(settings)?, ehr).with_directory(Arc::new(directory));
     until_stopped(listener, app, &ledger)
 }
 

@@ -139,6 +139,8 @@ fn payer(
     }
     match payer_check {
         _ if said => Err(GatherError::OtherPayer),
+        // Asking again would be no use: the payer is one that does not say who it is (CRD found-34).
+        PayerCheck::WhenKnown if known.never_asks() => Ok(None),
         _ if failed.is_some() => Ok(failed),
         PayerCheck::Strict => Err(GatherError::PayerNotSaid),
         PayerCheck::WhenKnown => Ok(None),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::GatherError;
 use super::fhir::{list, string, target};
-use super::learned::{Learned, MemberQuery, MemberReply, Query, Reply};
+use super::learned::{Failure, Learned, MemberQuery, MemberReply, Query, Reply};
 use crate::config::Limits;
 use crate::decide::facts::Why;
 use crate::request::json::Json;
@@ -48,6 +48,7 @@ impl Wishes {
 pub struct Read<'l> {
     replies: Vec<(&'l Query, Answered<'l>)>,
     member: Option<&'l (MemberQuery, MemberReply)>,
+    never_asks: bool,
 }
 
 #[derive(Debug)]
@@ -72,7 +73,9 @@ impl<'l> Read<'l> {
             };
             (query, answered)
         });
-        Self { replies: replies.collect(), member: learned.member.as_ref() }
+        let unregistered = Reply::Failed(Failure::NotRegistered);
+        let never_asks = learned.asked.iter().any(|(_, reply)| *reply == unregistered);
+        Self { replies: replies.collect(), member: learned.member.as_ref(), never_asks }
     }
 }
 
@@ -83,6 +86,7 @@ pub(super) struct Known<'k> {
     fetched: Vec<(&'k Query, Found<Vec<Resource<'k>>>)>,
     member: Option<&'k (MemberQuery, MemberReply)>,
     can_ask: bool,
+    never_asks: bool,
     wishes: RefCell<Wishes>,
 }
 
@@ -98,7 +102,8 @@ impl<'k> Known<'k> {
             (*query, found)
         });
         let fetched = fetched.collect();
-        Self { invocation, fetched, member: read.member, can_ask, wishes: RefCell::default() }
+        let (member, never_asks) = (read.member, read.never_asks);
+        Self { invocation, fetched, member, can_ask, never_asks, wishes: RefCell::default() }
     }
 
     /// What was looked for, is not known and can be asked.
@@ -225,6 +230,11 @@ impl<'k> Known<'k> {
     pub(super) fn under(&self, word: &str) -> Option<&'k Prefetched<'k>> {
         let mut keys = self.invocation.prefetch.iter();
         keys.find(|(key, _)| key.to_lowercase().contains(word)).map(|(_, prefetched)| prefetched)
+    }
+
+    /// Whether the EHR's FHIR server turned out to be one that is never asked (FAULTS E09).
+    pub(super) fn never_asks(&self) -> bool {
+        self.never_asks
     }
 
     /// Whether what a reference names can be asked for.

@@ -121,12 +121,24 @@ pub struct LookupFailed;
 /// Everything that was learnt for one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Learned {
+    /// Whether the EHR could be asked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub could_ask: bool,
+    /// Whether there was a member directory.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub had_members: bool,
     /// What the EHR was asked, in the order it was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<(Query, Reply)>,
     /// What the member directory was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<(MemberQuery, MemberReply)>,
+}
+
+/// Most requests have nothing to learn: what is not so is not written.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Where what the request lacks can be learnt: the EHR and the directory, a record of what they said, or nowhere.
@@ -188,7 +200,7 @@ impl Source for Learned {
     }
 
     fn can_ask(&self) -> bool {
-        !self.asked.is_empty()
+        self.could_ask || !self.asked.is_empty()
     }
 
     fn member<'s>(&'s self, query: &'s MemberQuery) -> BoxFuture<'s, MemberReply> {
@@ -197,6 +209,6 @@ impl Source for Learned {
     }
 
     fn has_members(&self) -> bool {
-        self.member.is_some()
+        self.had_members || self.member.is_some()
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::GatherError;
-use super::fhir::{list, string};
+use super::fhir::{list, string, target};
 use super::known::{Found, Known};
 use crate::request::Order;
+use crate::request::hook::{Hook, ORDERS};
 
 /// The extension by which an Appointment says that it is for another kind of order than a ServiceRequest.
 const ALTERNATE: &str = "http://hl7.org/fhir/StructureDefinition/alternate-reference";
@@ -59,6 +60,14 @@ fn based_on(order: &Value) -> Vec<&str> {
 }
 
 fn named<'k>(known: &Known<'k>, reference: &str, place: &str) -> Result<Option<Order<'k>>, GatherError> {
+    // Coverage information does not go on anything else, whatever a context names.
+    let is_order = |kind: &str| match known.invocation.hook {
+        Hook::EncounterStart | Hook::EncounterDischarge => kind == "Encounter",
+        _ => kind != "Appointment" && ORDERS.contains(&kind),
+    };
+    if !target(reference).is_some_and(|(kind, _)| is_order(kind)) {
+        return Err(GatherError::OrderNotFound(place.to_owned()));
+    }
     match known.order(reference, place)? {
         Found::Is(order) => Ok(Some(order)),
         Found::Nothing => Err(GatherError::OrderNotFound(place.to_owned())),

@@ -67,11 +67,11 @@ async fn answer_and_record(
     body: Bytes,
     invocation: Uuid,
 ) -> Outcome {
-    let started = Instant::now();
+    let (started, set) = (Instant::now(), app.policies.now());
     let moment = Moment::now(&app.zone);
     let asked = Asked { ehr: &app.ehr, directory: app.directory.as_deref(), client: client.name(), received: started };
     let source = |invocation: &Invocation<'_>| asked.of(invocation);
-    let answer = answer::answer(&body, service, &app.set, &app.manner, &moment, source).await;
+    let answer = answer::answer(&body, service, &set, &app.manner, &moment, source).await;
     let answer = answer.map_err(Problem::Refused)?;
     let entry = Entry {
         id: invocation,
@@ -82,7 +82,7 @@ async fn answer_and_record(
         hook_instance: answer.hook_instance,
         client: client.name().to_owned(),
         crd_version: answer.version.name().to_owned(),
-        policy_set: app.set.hash.clone(),
+        policy_set: set.hash.clone(),
         assertions: answer.assertions,
         cards: answer.cards,
         learned: answer.learned,

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::http::Method;
+use actix_web::http::header::ALLOW;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer};
 use jiff::tz::TimeZone;
@@ -22,7 +24,7 @@ use uuid::Uuid;
 use crate::answer::Manner;
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
-use crate::policy::model::PolicySet;
+use crate::policy::Serving;
 use crate::record::Ledger;
 use once::Once;
 use problem::Problem;
@@ -32,7 +34,7 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// What every request shares.
 pub struct App {
-    set: Arc<PolicySet>,
+    policies: Serving,
     ledger: Arc<dyn Ledger>,
     manner: Manner,
     zone: TimeZone,
@@ -45,17 +47,20 @@ pub struct App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("App").field("set", &self.set.hash).field("manner", &self.manner).finish_non_exhaustive()
+        out.debug_struct("App")
+            .field("set", &self.policies.now().hash)
+            .field("manner", &self.manner)
+            .finish_non_exhaustive()
     }
 }
 
 impl App {
     /// Everything that answering takes.
     #[must_use]
-    pub fn new(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
+    pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
         let (discovery, once) = (discovery::document(), Once::default());
-        Self { set, ledger, manner, zone, ehr, directory: None, discovery, places, once }
+        Self { policies, ledger, manner, zone, ehr, directory: None, discovery, places, once }
     }
 
     /// With a member directory to look patients and coverages up in.
@@ -106,7 +111,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/cds-services")
                 .route(web::get().to(discovery::discovery))
-                .default_service(web::to(|body| method("GET", body))),
+                .default_service(web::to(|request, body| method("GET", request, body))),
         )
         .service(
             web::resource("/cds-services/{id}").route(web::post().to(invoke::invoke)).default_service(web::to(no_post)),
@@ -119,15 +124,23 @@ fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(nothing));
 }
 
-async fn method(allowed: &'static str, body: Payload) -> HttpResponse {
-    body::leave(body, Problem::Method(allowed).response(&Uuid::new_v4().to_string()))
+/// Another method than the one that is allowed. A browser that asks first whether it may call is told of no origin from
+/// which it may (FAULTS T17).
+async fn method(allowed: &'static str, request: HttpRequest, body: Payload) -> HttpResponse {
+    let response = if request.method() == Method::OPTIONS {
+        HttpResponse::NoContent().insert_header((ALLOW, allowed)).force_close().finish()
+    } else {
+        Problem::Method(allowed).response(&Uuid::new_v4().to_string())
+    };
+    body::leave(body, response)
 }
 
 /// Another method than POST: on a service we have it is not supported, elsewhere there is nothing.
 async fn no_post(request: HttpRequest, body: Payload) -> HttpResponse {
-    let known = request.match_info().get("id").and_then(crate::request::hook::service);
-    let problem = if known.is_some() { Problem::Method("POST") } else { Problem::NotFound };
-    body::leave(body, problem.response(&Uuid::new_v4().to_string()))
+    match request.match_info().get("id").and_then(crate::request::hook::service) {
+        Some(_) => method("POST", request, body).await,
+        None => nothing(body).await,
+    }
 }
 
 async fn nothing(body: Payload) -> HttpResponse {

@@ -9,6 +9,7 @@ pub mod number;
 pub mod template;
 
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use fhir_resources::File;
 use jiff::civil::Date;
@@ -37,6 +38,29 @@ pub enum SetError {
     /// Everything that is wrong with it.
     #[error("{} problems in the policy set", .0.len())]
     Wrong(Vec<Problem>),
+}
+
+/// The set that serves now. A request takes it once, at its beginning, and keeps it to its end.
+#[derive(Debug, Clone)]
+pub struct Serving(Arc<RwLock<Arc<PolicySet>>>);
+
+impl Serving {
+    /// Serves with a set.
+    #[must_use]
+    pub fn new(set: Arc<PolicySet>) -> Self {
+        Self(Arc::new(RwLock::new(set)))
+    }
+
+    /// The set.
+    #[must_use]
+    pub fn now(&self) -> Arc<PolicySet> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Serves with another set from now on.
+    pub fn change(&self, set: Arc<PolicySet>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = set;
+    }
 }
 
 /// Loads and proves the set of a folder, or the embedded one.

@@ -193,3 +193,15 @@ fn step(expression: &mut String, part: &str) {
         expression.push_str(part);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Schema;
+
+    #[test]
+    fn e13_a_schema_that_lies_elsewhere_is_not_fetched_and_does_not_compile() {
+        assert!(Schema::compile(r#"{"$ref": "https://example.org/schema.json"}"#).0.is_none());
+        assert!(Schema::compile(r#"{"$ref": "file:///etc/hostname"}"#).0.is_none());
+        assert!(Schema::compile(r##"{"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}"##).0.is_some());
+    }
+}

@@ -1,8 +1,11 @@
 //! A policy set with one thing wrong is not served, and the operator is told which file and which place (FAULTS P01).
 
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
 use serde_json::{Value, json};
 
-use crate::support::{Place, PolicyFolder, RULES, Ran};
+use crate::support::{Place, PolicyFolder, RULES, Ran, Reply, Served, order};
 
 const SCOPE: &str = "action[0]";
 const CASES: &str = "/action/0/action/0/action";
@@ -179,4 +182,40 @@ fn p01_a_broken_set_is_not_served_and_leaves_no_ledger() {
     let place = Place::with_settings(&format!("policies = {:?}", broken.path()));
     place.run(&["serve"]).failed(2, &[RULES]);
     assert!(!place.path("covenant.ledger").exists());
+}
+
+/// Signs the usual order until what is said of it is so, and gives up when it never is.
+fn until(server: &Served, so: impl Fn(&Reply) -> bool) {
+    let began = Instant::now();
+    while !so(&server.sign(order("47383")).decided()) {
+        assert!(began.elapsed() < Duration::from_secs(30), "the answer does not change");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn p02_a_changed_folder_serves_once_it_is_proved_and_until_then_the_old_set_does() {
+    let place = Place::empty();
+    let folder = PolicyFolder::copy();
+    let path = folder.path().to_str().unwrap().to_owned();
+    let environment =
+        [("COVENANT_LISTEN", "127.0.0.1:0"), ("COVENANT_POLICIES", &path), ("COVENANT_POLICIES_LOOK_SECONDS", "1")];
+    let server = place.serve_in(&environment);
+    let summary = |reply: &Reply| reply.summaries()[0].clone();
+    let before = summary(&server.sign(order("47383")).decided());
+    let titled =
+        |folder: PolicyFolder, title: &str| folder.changing_rules(|rules| rules["action"][0]["title"] = title.into());
+    let folder = titled(folder, "Changed once: {{code}}");
+    until(&server, |reply| summary(reply).starts_with("Changed once"));
+    let text = fs::read_to_string(folder.path().join(RULES)).unwrap();
+    let folder = folder.writing(RULES, &text.replace("Changed once", "{{nobody}} knows"));
+    // Twice the time in which a set that holds would have served.
+    thread::sleep(Duration::from_secs(4));
+    assert!(summary(&server.sign(order("47383")).decided()).starts_with("Changed once"));
+    let folder = titled(folder, "Changed twice: {{code}}");
+    until(&server, |reply| summary(reply).starts_with("Changed twice"));
+    drop(folder);
+    assert!(!before.starts_with("Changed"));
+    let (_, log) = server.kill();
+    assert!(log.contains("not proved") && log.contains(RULES), "{log}");
 }

@@ -160,8 +160,15 @@ fn every_setting_works_in_the_file_and_in_the_environment_which_wins() {
     let checked: Look = Box::new(|place, environment| {
         place.run_in(environment, &["check"]).succeeded().lines().next().unwrap().to_owned()
     });
+    let look: Look = Box::new(|place, environment| {
+        let file = place.path("covenant.toml");
+        let get = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let settings = Settings::read(file.exists().then_some(file.as_path()), get).unwrap();
+        settings.policies_look_seconds.to_string()
+    });
+    let look = setting("policies_look_seconds", ["1", "2"], ["1", "2"], look);
     let policies = setting("policies", paths, [&hash(&one), &hash(&two)], checked);
-    let tried = try_all([limits(), places(), asking(), vec![policies]].into_iter().flatten().collect());
+    let tried = try_all([limits(), places(), asking(), vec![policies, look]].into_iter().flatten().collect());
     assert_eq!(tried, DEFAULTS.iter().map(|(key, _)| *key).collect(), "a setting has no test");
 }
 

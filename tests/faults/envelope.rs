@@ -55,10 +55,19 @@ fn h04_a_token_of_another_type_or_that_never_lasts_is_refused() {
     for never in [json!(0), json!(-1), json!("300"), json!(1.5), json!(true), json!([300])] {
         authorized("expires_in", never).refused(400, "value").at("fhirAuthorization.expires_in");
     }
+    authorized("access_token", json!(7)).refused(400, "value").at("fhirAuthorization.access_token");
     for member in ["access_token", "token_type", "expires_in", "scope", "subject"] {
         let request = order("47383").authorized().without(&format!("/fhirAuthorization/{member}"));
         app.sign(request).refused(400, "required").at(&format!("fhirAuthorization.{member}"));
     }
+}
+
+#[test]
+fn h04_a_token_that_is_empty_opens_nothing_and_is_no_fault() {
+    let app = TestApp::start();
+    let request = order("47383").authorized().with("/fhirAuthorization/access_token", "");
+    assert_eq!(app.sign(&request).decided().says("covered"), ["not-covered"]);
+    app.sign(request.without("/prefetch/coverage")).refused(412, "incomplete").at("prefetch");
 }
 
 #[test]

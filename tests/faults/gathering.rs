@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use covenant::config::PayerCheck;
 use serde_json::{Value, json};
 
 use crate::support::{Behaviour, FakeEhr, Reply, Request, RunningEhr, TestApp, held, order};
@@ -243,6 +244,17 @@ fn e09_a_server_that_is_not_registered_gets_no_call_and_no_token() {
     let look_alike = without_coverage().of(&ehr).with("/fhirServer", format!("{}.evil.example", ehr.base()));
     is_technical(&app.sign(look_alike).decided(), began);
     ehr.was_not_called();
+    other.was_not_called();
+}
+
+#[test]
+fn e09_a_payer_that_only_a_server_that_is_never_asked_could_name_is_one_that_is_not_said() {
+    let other = FakeEhr::holding(held()).starts();
+    let request = order("47383").without("/prefetch/payer").of(&other);
+    let app = TestApp::start();
+    assert_eq!(app.sign(&request).decided().says("covered"), ["not-covered"]);
+    let strict = TestApp::with_settings(|settings| settings.payer_check = PayerCheck::Strict);
+    is_technical(&strict.sign(&request).decided(), Instant::now());
     other.was_not_called();
 }
 

@@ -119,6 +119,27 @@ fn t11_another_method_is_refused_with_the_one_that_is_allowed() {
 }
 
 #[test]
+fn t17_a_browser_that_asks_first_is_allowed_no_origin() {
+    let app = TestApp::start();
+    let asks = |path: &str| {
+        let lines = "Origin: https://canary.example\r\nAccess-Control-Request-Method: POST\r\n\
+                     Access-Control-Request-Headers: authorization,content-type";
+        app.connect().sends(format!("OPTIONS {path} HTTP/1.1\r\nHost: covenant.example\r\n{lines}\r\n\r\n")).reply()
+    };
+    for (path, allowed) in [("/cds-services", "GET"), ("/cds-services/order-sign-crd", "POST")] {
+        let reply = asks(path);
+        assert_eq!((reply.status, reply.header("allow")), (204, Some(allowed)), "{path}");
+        let told =
+            reply.headers.iter().any(|(name, value)| name.starts_with("access-control") || value.contains("canary"));
+        assert!(!told, "{:?}", reply.headers);
+    }
+    asks("/cds-services/canary").refused(404, "not-found");
+    // Nor does an answer say that a page of another origin may read it.
+    let answered = app.sign_with_header("Origin", "https://canary.example", order("47383")).decided();
+    assert_eq!(answered.header("access-control-allow-origin"), None);
+}
+
+#[test]
 fn t12_what_is_not_there_is_not_found_in_the_same_words_however_it_is_asked_for() {
     let app = TestApp::start();
     let call = |method: &str, path: &str| {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use covenant::policy::model::PolicySet;
-use covenant::policy::{SetError, open};
+use covenant::policy::{SetError, load, open};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -57,6 +57,11 @@ impl Set {
             Err(SetError::Wrong(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
             Err(error) => Err(vec![error.to_string()]),
         }
+    }
+
+    /// The set as it is read, whether or not it could be proved.
+    pub fn load_unproved(&self) -> PolicySet {
+        load::load(&load::folder(self.0.path()).unwrap()).unwrap().set
     }
 
     pub fn refused(&self) -> String {

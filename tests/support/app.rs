@@ -10,8 +10,8 @@ use covenant::answer::{Manner, Moment};
 use covenant::config::Settings;
 use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
-use covenant::policy;
 use covenant::policy::model::PolicySet;
+use covenant::policy::{self, Serving};
 use covenant::record::{Entry, Feedback, Ledger};
 use covenant::request::version::Version;
 use jiff::tz::TimeZone;
@@ -123,7 +123,13 @@ fn app(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, change: impl FnOnce(&mut Se
         allow_http: settings.ehr.allow_http,
         default_version: Version::V2_0,
     };
-    App::new(set, ledger, manner, TimeZone::get(&settings.time_zone).unwrap(), Ehr::new(&settings.ehr).unwrap())
+    App::new(
+        Serving::new(set),
+        ledger,
+        manner,
+        TimeZone::get(&settings.time_zone).unwrap(),
+        Ehr::new(&settings.ehr).unwrap(),
+    )
 }
 
 impl Deref for TestApp {

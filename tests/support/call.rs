@@ -44,6 +44,15 @@ impl Caller {
         reply(self.post(&format!("{hook}-crd"), "application/json").body(body)).unwrap()
     }
 
+    /// Calls the service of the hook that the body is of, with headers more.
+    pub fn invoke_with_headers(&self, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+        let body = body.into();
+        let hook = serde_json::from_slice::<Value>(&body).unwrap()["hook"].as_str().unwrap().to_owned();
+        let call = self.post(&format!("{hook}-crd"), "application/json");
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(*name, *value));
+        reply(call.body(body)).unwrap()
+    }
+
     /// Calls order-sign with a body that says it is of this type.
     pub fn sign_as(&self, media_type: &str, body: impl Into<Vec<u8>>) -> Reply {
         reply(self.call(media_type).body(body.into())).unwrap()

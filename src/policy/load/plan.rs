@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use self::said::Said;
 use super::terms::{Terms, text};
 use super::{BASE, Problems, Resources};
+use crate::policy::check::MOST_KINDS;
 use crate::policy::model::{
     Action, Card, Case, Coding, Condition, DefaultRule, FactName, Indicator, Link, Notes, Passage, Plan, Policy, Test,
     Topic, Value, Written,
@@ -107,7 +108,7 @@ impl Reader<'_> {
         let precedence =
             definition.extension.iter().find(|it| it.url == format!("{BASE}StructureDefinition/precedence"));
         Some(Policy {
-            domains: self.domains(&cases),
+            domains: self.domains(&cases, problems),
             number: number?.into(),
             version: version?.into(),
             title: title?.into(),
@@ -293,14 +294,21 @@ impl Reader<'_> {
     }
 
     /// For each fact the cases name, a value of each kind that they tell apart.
-    fn domains(&self, cases: &[Case]) -> BTreeMap<FactName, Vec<Value>> {
+    fn domains(&self, cases: &[Case], problems: &mut Problems) -> BTreeMap<FactName, Vec<Value>> {
         let conditions = || cases.iter().flat_map(|case| &case.action.conditions);
         let names: BTreeSet<FactName> = conditions().map(|condition| condition.fact).collect();
-        let values = |name: FactName| match name {
+        let mut values = |name: FactName| match name {
             FactName::Setting => self.terms.settings.iter().map(|coding| Value::Codes(vec![coding.clone()])).collect(),
             FactName::Plan => self.plans.iter().map(|plan| Value::Codes(vec![plan.coding.clone()])).collect(),
             _ if name.is_number() => numbers(name, conditions().filter(|condition| condition.fact == name)),
-            _ => subsets(&representatives(conditions().filter(|condition| condition.fact == name))),
+            _ => {
+                let kinds = representatives(conditions().filter(|condition| condition.fact == name));
+                if kinds.len() > MOST_KINDS {
+                    problems.add("action[0]", "its cases tell more kinds of codes apart than can be proved");
+                    return Vec::new();
+                }
+                subsets(&kinds)
+            }
         };
         names.into_iter().map(|name| (name, values(name))).collect()
     }
@@ -316,13 +324,8 @@ fn representatives<'a>(conditions: impl Iterator<Item = &'a Condition> + Clone) 
     by_membership.into_values().cloned().collect()
 }
 
-/// All subsets, the empty one first; of more than ten codes only those of one and of all (`policy::check` refuses them).
+/// All subsets, the empty one first.
 fn subsets(codes: &[Coding]) -> Vec<Value> {
-    if codes.len() > super::super::check::MOST_KINDS {
-        let singles = codes.iter().map(|code| vec![code.clone()]);
-        let some = std::iter::once(Vec::new()).chain(singles).chain([codes.to_vec()]);
-        return some.map(Value::Codes).collect();
-    }
     let chosen = |mask: usize| {
         let kept = codes.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
         Value::Codes(kept.map(|(_, code)| code.clone()).collect())

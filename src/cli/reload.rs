@@ -1,0 +1,53 @@
+//! Looks whether the policy folder has changed, and serves with it once it is proved; until then the old set serves
+//! (FAULTS P02).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use covenant::policy::{self, Serving, load};
+use covenant::record::Ledger;
+use covenant::telemetry;
+
+use super::today;
+
+/// Looks every so often, on a thread of its own, for as long as the process runs.
+pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: Arc<dyn Ledger>) {
+    thread::spawn(move || {
+        let mut seen = serving.now().hash.clone();
+        let mut tried = seen.clone();
+        loop {
+            thread::sleep(every);
+            let Ok(files) = load::folder(&folder) else { continue };
+            let now = load::hash(&files);
+            // A folder that is being written looks different each time: it is read once it has stood still.
+            let still = std::mem::replace(&mut seen, now.clone()) == now;
+            if still && now != tried {
+                tried = now;
+                change(&folder, &serving, &*ledger);
+            }
+        }
+    });
+}
+
+fn change(folder: &std::path::Path, serving: &Serving, ledger: &dyn Ledger) {
+    let proved = match policy::open(Some(folder), today()) {
+        Ok(proved) => proved,
+        Err(policy::SetError::Wrong(problems)) => {
+            problems.iter().for_each(|problem| telemetry::policy_problem(&problem.to_string()));
+            return telemetry::policies_kept(&serving.now().hash);
+        }
+        Err(error) => {
+            telemetry::policy_problem(&error.to_string());
+            return telemetry::policies_kept(&serving.now().hash);
+        }
+    };
+    let files: Vec<_> = proved.files.into_iter().map(|file| (file.path, file.bytes)).collect();
+    // No answer names a set that the ledger does not hold.
+    if ledger.keep_policy_set(&proved.set.hash, &files).is_err() {
+        return telemetry::policies_kept(&serving.now().hash);
+    }
+    telemetry::policies_changed(&proved.set.hash);
+    serving.change(Arc::new(proved.set));
+}
