@@ -100,6 +100,9 @@ pub struct MemberQuery {
     pub given: Vec<String>,
     /// The whole date of birth.
     pub birth_date: Option<Date>,
+    /// The day of the request, which tells a coverage from the one that it took the place of.
+    #[serde(default)]
+    pub on: Option<Date>,
     /// What the Coverage says of its subscriber and itself: `subscriberId`, `identifier.value`.
     pub numbers: Vec<String>,
 }

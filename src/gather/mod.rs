@@ -153,7 +153,7 @@ fn all<'k>(known: &Known<'k>, set: &PolicySet, way: &Way) -> Result<Gathered<'k>
         Sought::Failed(reference, why) => (None, reference, Cover::Unavailable(why)),
     };
     let records = match &mut found {
-        Some(coverage) if way.has_members => Some(person::records(known, coverage, set)?),
+        Some(coverage) if way.has_members => Some(person::records(known, coverage, set, way.today)?),
         _ => None,
     };
     let mut facts = Vec::with_capacity(orders.len());

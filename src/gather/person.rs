@@ -55,11 +55,16 @@ pub(super) struct Records {
 ///
 /// Person and coverage are looked up separately, and a look-up that fails is technical, never "not found" (CRD resp-43 to
 /// resp-45).
-pub(super) fn records(known: &Known<'_>, coverage: &mut Coverage<'_>, set: &PolicySet) -> Result<Records, GatherError> {
+pub(super) fn records(
+    known: &Known<'_>,
+    coverage: &mut Coverage<'_>,
+    set: &PolicySet,
+    today: Date,
+) -> Result<Records, GatherError> {
     let mut records = Records { authorized: Vec::new(), coverage: None };
     let query = match known.one("Patient", &known.invocation.patient_id, true)? {
-        Found::Is(patient) => query(Some(&patient), coverage),
-        Found::Nothing | Found::Unsaid => query(None, coverage),
+        Found::Is(patient) => query(Some(&patient), coverage, today),
+        Found::Nothing | Found::Unsaid => query(None, coverage, today),
         Found::Failed(why) => {
             coverage.cover = Cover::Unavailable(why);
             return Ok(records);
@@ -99,7 +104,7 @@ fn authorized(membership: &Membership, set: &PolicySet) -> Vec<Authorized> {
     known.collect()
 }
 
-fn query(patient: Option<&Value>, coverage: &Coverage<'_>) -> MemberQuery {
+fn query(patient: Option<&Value>, coverage: &Coverage<'_>, today: Date) -> MemberQuery {
     let owned = |text: &str| text.to_owned();
     let identifiers = |value: &Value| -> Vec<(String, String)> {
         let all = list(value, "identifier").iter();
@@ -110,7 +115,7 @@ fn query(patient: Option<&Value>, coverage: &Coverage<'_>) -> MemberQuery {
         numbers.chain(identifiers(&coverage.value).into_iter().map(|(_, value)| value)).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let Some(patient) = patient else { return MemberQuery { numbers, ..MemberQuery::default() } };
+    let Some(patient) = patient else { return MemberQuery { numbers, on: Some(today), ..MemberQuery::default() } };
     let names = list(patient, "name");
     let born = string(patient, "birthDate").and_then(days).filter(|days| days.first == days.last);
     let given = names.iter().flat_map(|name| list(name, "given")).filter_map(Value::as_str);
@@ -119,6 +124,7 @@ fn query(patient: Option<&Value>, coverage: &Coverage<'_>) -> MemberQuery {
         family: names.iter().filter_map(|name| string(name, "family")).map(owned).collect(),
         given: given.map(owned).collect(),
         birth_date: born.map(|days| days.first),
+        on: Some(today),
         numbers,
     }
 }

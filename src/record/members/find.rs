@@ -126,6 +126,9 @@ impl Looking<'_> {
                 numbers.is_empty() || keys.collect::<Result<Vec<_>, _>>()?.iter().any(|ids| !ids.is_empty());
             meant = if by_member { others } else { Vec::new() };
         }
+        if let Some(day) = query.on.filter(|_| meant.len() > 1) {
+            meant = of_the_day(meant, day);
+        }
         let one = meant.pop();
         Ok(one.filter(|_| meant.is_empty()))
     }
@@ -159,6 +162,17 @@ impl Looking<'_> {
         let [first, last] = read_days(days)?;
         Ok(Authorization { number, codes, first, last })
     }
+}
+
+/// Of a coverage and those that it took the place of under one number: what is in force on a day, else the one that ended
+/// last.
+fn of_the_day(held: Vec<Held>, day: Date) -> Vec<Held> {
+    let (now, others): (Vec<Held>, Vec<Held>) = held.into_iter().partition(|held| held.in_force.on(day));
+    if !now.is_empty() {
+        return now;
+    }
+    let last = |held: &Held| (held.in_force.end.unwrap_or(Date::MAX), held.in_force.start);
+    others.into_iter().max_by_key(last).into_iter().collect()
 }
 
 fn read_days([first, last]: [Option<String>; 2]) -> Result<[Option<Date>; 2], LedgerError> {

@@ -223,6 +223,23 @@ async fn a_member_number_stands_for_the_person_and_her_only_coverage() {
 }
 
 #[tokio::test]
+async fn c10_of_a_coverage_and_the_one_that_took_its_place_the_day_tells_which() {
+    let place = Place::new();
+    let of_year = |id: &str, year: &str| {
+        let mut coverage = coverage(id, "1", "N1");
+        coverage["period"] = json!({"start": format!("{year}-01-01"), "end": format!("{year}-12-31")});
+        coverage
+    };
+    let (old, new) = (of_year("c1", "2025"), of_year("c2", "2026"));
+    place.imports(&[patient("1"), old.clone(), new.clone()]);
+    let on = |day: &str| MemberQuery { on: Some(day.parse().unwrap()), ..by_card("1", &["N1"]) };
+    for (day, meant) in [("2025-06-01", &old), ("2026-06-01", &new), ("2027-06-01", &new)] {
+        assert_eq!(member(place.find(on(day)).await).coverage, meant.to_string(), "{day}");
+    }
+    assert_eq!(place.find(by_card("1", &["N1"])).await, Ok(Standing::CoverageUnknown));
+}
+
+#[tokio::test]
 async fn only_what_was_granted_is_an_authorization() {
     let place = Place::new();
     let granted = authorization("1", "A-1");
