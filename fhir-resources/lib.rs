@@ -180,17 +180,19 @@ const DECIMALS: [&str; 14] = [
 
 /// Writes decimals as strings of the same digits, for fhirbolt reads them only so; whether there were any.
 fn decimals_as_text(value: &mut Value) -> bool {
+    let mut found = false;
     match value {
-        Value::Array(items) => items.iter_mut().fold(false, |found, item| decimals_as_text(item) || found),
-        Value::Object(members) => members.iter_mut().fold(false, |found, (name, member)| match member {
+        Value::Array(items) => items.iter_mut().for_each(|item| found |= decimals_as_text(item)),
+        Value::Object(members) => members.iter_mut().for_each(|(name, member)| match member {
             Value::Number(number) if DECIMALS.contains(&&**name) => {
                 *member = Value::String(number.to_string());
-                true
+                found = true;
             }
-            _ => decimals_as_text(member) || found,
+            _ => found |= decimals_as_text(member),
         }),
-        _ => false,
+        _ => {}
     }
+    found
 }
 
 /// Written over lines as people write it, so that the line of an error is near the one in the file.
