@@ -12,6 +12,7 @@
 mod support;
 
 mod commands;
+mod conformance;
 mod crash;
 mod decide_laws;
 mod ehr;
