@@ -18,9 +18,10 @@ function judge(name, request, response) {
   }
 }
 
-const examples = 'cds-hooks/examples';
-for (const file of fs.readdirSync(examples).filter((f) => f.endsWith('.request.json'))) {
-  judge(file, read(path.join(examples, file)), read(path.join(examples, file.replace('.request.', '.response.'))));
+for (const examples of ['cds-hooks/examples', 'tests/policies/examples']) {
+  for (const file of fs.readdirSync(examples).filter((f) => f.endsWith('.request.json'))) {
+    judge(file, read(path.join(examples, file)), read(path.join(examples, file.replace('.request.', '.response.'))));
+  }
 }
 
 // The standard's own requests, in both versions. The one with a prefetched Coverage reaches order-sign.

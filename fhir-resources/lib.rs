@@ -3,13 +3,17 @@
 //! It turns files into typed R4 resources and says which file and which element is wrong. It knows nothing of what the
 //! resources mean: that is `covenant::policy`. It never reads what a client sent.
 
+use std::borrow::Cow;
+
 use fhirbolt::serde::{DeserializationConfig, DeserializationMode};
 use rust_embed::Embed;
 use serde_json::Value;
 
 pub use fhirbolt::model::r4;
 use fhirbolt::model::r4::resources::{
-    CodeSystem, ConceptMap, InsurancePlan, Library, NamingSystem, Organization, PlanDefinition, ValueSet,
+    CodeSystem, CommunicationRequest, ConceptMap, DeviceRequest, InsurancePlan, Library, MedicationRequest,
+    NamingSystem, NutritionOrder, Organization, PlanDefinition, Questionnaire, ServiceRequest, ValueSet,
+    VisionPrescription,
 };
 
 #[derive(Embed)]
@@ -74,6 +78,9 @@ pub enum ReadError {
     /// A resource type that has no place in a policy set, or none at all.
     #[error("resourceType is not one of {}", KINDS.join(", "))]
     Kind,
+    /// A resource type that has no place in another resource.
+    #[error("contains a resource that is not one of {}", CONTAINED.join(", "))]
+    Contained,
     /// Not a valid resource of its type.
     #[error("not a valid {kind}: {message}")]
     Invalid {
@@ -95,16 +102,35 @@ const KINDS: [&str; 8] = [
     "ValueSet",
 ];
 
+/// What a PlanDefinition may contain: drafts of orders, and forms.
+const CONTAINED: [&str; 7] = [
+    "CommunicationRequest",
+    "DeviceRequest",
+    "MedicationRequest",
+    "NutritionOrder",
+    "Questionnaire",
+    "ServiceRequest",
+    "VisionPrescription",
+];
+
 /// Reads one resource strictly: an element that R4 does not know is an error.
+///
+/// What it contains is read on its own: fhirbolt loses its place after a contained resource.
 ///
 /// # Errors
 /// [`ReadError`], which names the element where the reader knows it.
 pub fn read(bytes: &[u8]) -> Result<Resource, ReadError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(ReadError::Json)?;
+    let mut value: Value = serde_json::from_slice(bytes).map_err(ReadError::Json)?;
     // fhirbolt panics on empty arrays, so they are found before it sees them.
     if let Some(path) = first_empty(&value, "") {
         return Err(ReadError::Empty(path));
     }
+    let contained = value.as_object_mut().and_then(|members| members.shift_remove("contained"));
+    for resource in contained.iter().filter_map(Value::as_array).flatten() {
+        read_contained(resource.clone())?;
+    }
+    let bytes = if decimals_as_text(&mut value) || contained.is_some() { text(&value)? } else { Cow::Borrowed(bytes) };
+    let bytes = &*bytes;
     let kind = value.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     match kind {
         "CodeSystem" => typed(bytes, "CodeSystem").map(Resource::CodeSystem),
@@ -119,6 +145,59 @@ pub fn read(bytes: &[u8]) -> Result<Resource, ReadError> {
     }
 }
 
+fn read_contained(mut resource: Value) -> Result<(), ReadError> {
+    decimals_as_text(&mut resource);
+    let bytes = &*text(&resource)?;
+    match resource.get("resourceType").and_then(Value::as_str).unwrap_or_default() {
+        "CommunicationRequest" => typed::<CommunicationRequest>(bytes, "CommunicationRequest").map(drop),
+        "DeviceRequest" => typed::<DeviceRequest>(bytes, "DeviceRequest").map(drop),
+        "MedicationRequest" => typed::<MedicationRequest>(bytes, "MedicationRequest").map(drop),
+        "NutritionOrder" => typed::<NutritionOrder>(bytes, "NutritionOrder").map(drop),
+        "Questionnaire" => typed::<Questionnaire>(bytes, "Questionnaire").map(drop),
+        "ServiceRequest" => typed::<ServiceRequest>(bytes, "ServiceRequest").map(drop),
+        "VisionPrescription" => typed::<VisionPrescription>(bytes, "VisionPrescription").map(drop),
+        _ => Err(ReadError::Contained),
+    }
+}
+
+/// The elements of type decimal in what a policy set is made of.
+const DECIMALS: [&str; 14] = [
+    "value",
+    "valueDecimal",
+    "answerDecimal",
+    "duration",
+    "durationMax",
+    "period",
+    "periodMax",
+    "sphere",
+    "cylinder",
+    "amount",
+    "add",
+    "power",
+    "backCurve",
+    "diameter",
+];
+
+/// Writes decimals as strings of the same digits, for fhirbolt reads them only so; whether there were any.
+fn decimals_as_text(value: &mut Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter_mut().fold(false, |found, item| decimals_as_text(item) || found),
+        Value::Object(members) => members.iter_mut().fold(false, |found, (name, member)| match member {
+            Value::Number(number) if DECIMALS.contains(&&**name) => {
+                *member = Value::String(number.to_string());
+                true
+            }
+            _ => decimals_as_text(member) || found,
+        }),
+        _ => false,
+    }
+}
+
+/// Written over lines as people write it, so that the line of an error is near the one in the file.
+fn text(value: &Value) -> Result<Cow<'static, [u8]>, ReadError> {
+    serde_json::to_vec_pretty(value).map(Cow::Owned).map_err(ReadError::Json)
+}
+
 fn typed<T>(bytes: &[u8], kind: &'static str) -> Result<Box<T>, ReadError>
 where
     T: fhirbolt::serde::DeserializeResourceOwned,
@@ -131,7 +210,7 @@ where
 
 /// The resources that a file's resource contains: each one's id, its type, and itself as JSON text without the id.
 ///
-/// They were read with the resource that contains them, so they are valid R4.
+/// They were read before the resource that contains them, so they are valid R4.
 #[must_use]
 pub fn contained(bytes: &[u8]) -> Vec<(String, String, String)> {
     let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
@@ -177,6 +256,31 @@ mod tests {
             .filter_map(|file| read(&file.bytes).err().map(|error| format!("{}: {error}", file.path)))
             .collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    #[test]
+    fn numbers_and_contained_resources_are_read_and_what_is_wrong_in_them_is_found() {
+        let plan = |contained: &str, range: &str| {
+            let text = format!(
+                r#"{{"resourceType": "PlanDefinition", "contained": [{contained}], "status": "active", "action": [
+                    {{"input": [{{"type": "Patient", "codeFilter": [{{"extension": [
+                        {{"url": "https://covenant.example/range", "valueRange": {range}}}
+                    ], "path": "age"}}]}}]}}
+                ]}}"#
+            );
+            read(text.as_bytes()).map(drop).map_err(|error| error.to_string())
+        };
+        let order = r#"{"resourceType": "ServiceRequest", "id": "a", "status": "draft", "intent": "order",
+            "quantityQuantity": {"value": 2.50}, "subject": {"display": "The patient"}}"#;
+        let form = r#"{"resourceType": "Questionnaire", "id": "b", "status": "active"}"#;
+        let range = r#"{"low": {"value": 1}, "high": {"value": 2.5}}"#;
+        assert_eq!(plan(&format!("{order}, {form}"), range), Ok(()));
+        let wrong = |contained: &str, range: &str| plan(contained, range).err().unwrap_or_default();
+        assert!(wrong(&order.replace("quantityQuantity", "quantity"), range).contains("ServiceRequest"));
+        assert!(
+            wrong(r#"{"resourceType": "Basic", "id": "a", "code": {"text": "b"}}"#, range).contains("Questionnaire")
+        );
+        assert!(wrong(form, r#"{"low": {"value": true}}"#).contains("PlanDefinition"));
     }
 
     #[test]

@@ -21,4 +21,5 @@ mod golden;
 mod laws_support;
 mod layering;
 mod order_bytes;
+mod policies;
 mod rule_change;

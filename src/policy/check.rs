@@ -1,17 +1,17 @@
 //! Proves a policy set before it serves: exactly one case for whatever the facts are, no two policies for one code, cards
-//! that fit, links that are safe, and every case of the tables.
+//! that fit, links that are safe, offers that can be taken, and every case of the tables.
 //!
 //! A set that fails here does not load.
 
+mod cards;
 mod cases;
+mod offers;
 
 use jiff::civil::Date;
-use unicode_segmentation::UnicodeSegmentation;
 
 use super::load::{Draft, Problem};
-use super::model::{Action, Case, Covered, DetailValue, FactName, NO_CODES, PaNeeded, Policy, PolicySet, Value};
+use super::model::{Case, Covered, FactName, NO_CODES, PaNeeded, Policy, PolicySet, Value};
 use super::number;
-use super::template::{Slot, Template};
 use crate::decide::condition;
 
 /// Of one fact, at most so many kinds of values may matter to the cases of a policy.
@@ -49,8 +49,10 @@ pub fn prove(draft: Draft, today: Date) -> Result<(PolicySet, Proof), Vec<Proble
         proof.policies += 1;
         proof.combinations += exactly_one_case(policy, &mut problems);
         outcomes(policy, &mut problems);
-        cards(policy, &set, &mut problems);
+        cards::fit(policy, &set, &mut problems);
+        offers::sound(policy, &set, &mut problems);
     }
+    cards::coverage_record(&set, &mut problems);
     overlaps(&set, &mut problems);
     silence(&set, &mut problems);
     for file in &draft.cases {
@@ -145,57 +147,6 @@ fn outcomes(policy: &Policy, problems: &mut Vec<Problem>) {
             problems.push(problem(policy, at, "has a doc-purpose or questionnaire without doc-needed (crd-ci-q1)"));
         }
     }
-}
-
-fn actions(policy: &Policy) -> impl Iterator<Item = &Action> {
-    let notes = policy.notes.iter().flat_map(|group| &group.notes);
-    std::iter::once(&policy.scope).chain(policy.cases.iter().map(|case| &case.action)).chain(notes)
-}
-
-fn cards(policy: &Policy, set: &PolicySet, problems: &mut Vec<Problem>) {
-    for action in actions(policy) {
-        for detail in &action.details {
-            if matches!(&detail.value, DetailValue::Url(url) if !url.starts_with("https://")) {
-                problems.push(problem(policy, format!("{}: detail", action.id), "is a link that is not https"));
-            }
-        }
-        let Some(card) = &action.card else { continue };
-        let at = |element: &str| format!("{}: {element}", action.id);
-        if card.summary.has(Slot::Order) {
-            problems.push(problem(policy, at("title"), "has {{order}}, whose length nobody knows"));
-        }
-        if card.detail.as_ref().is_none_or(|detail| !detail.has(Slot::Order)) {
-            problems.push(problem(
-                policy,
-                at("description"),
-                "lacks {{order}}: a card says which order it is about (dev-24)",
-            ));
-        }
-        let longest = longest(&card.summary, policy, set) + MAY_APPLY.graphemes(true).count();
-        if longest > LONGEST_SUMMARY {
-            let what = format!("is {longest} characters with the longest filling, at most {LONGEST_SUMMARY}");
-            problems.push(problem(policy, at("title"), what));
-        }
-        if card.links.iter().any(|link| !link.url.starts_with("https://")) {
-            problems.push(problem(policy, at("links"), "one is not https"));
-        }
-    }
-}
-
-/// The length of a summary with its longest filling, in characters as people count them.
-fn longest(summary: &Template, policy: &Policy, set: &PolicySet) -> usize {
-    let codes = policy.codes.iter().map(|code| set.label(code)).max_by_key(|label| label.graphemes(true).count());
-    let plans = set.plans.iter().map(|plan| &*plan.name).max_by_key(|name| name.graphemes(true).count());
-    let (codes, plans) = (codes.unwrap_or_default(), plans.unwrap_or_default());
-    let mut filled = String::new();
-    summary.fill(&mut filled, |slot| match slot {
-        Slot::Code if codes.len() > THE_SERVICE.len() => &codes,
-        Slot::Code => THE_SERVICE,
-        Slot::Plan if plans.len() > THE_PLAN.len() => plans,
-        Slot::Plan => THE_PLAN,
-        Slot::Order => "",
-    });
-    filled.graphemes(true).count()
 }
 
 /// Fills `{{code}}` where there is no billing code that the sentence is surely about.

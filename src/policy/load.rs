@@ -69,6 +69,9 @@ pub struct Draft {
     pub cases: Vec<File>,
 }
 
+/// The folder beside the files of a set for pairs of requests and answers under it: no part of the set.
+const EXAMPLES: &str = "examples";
+
 /// The files of a folder, sorted by path.
 ///
 /// # Errors
@@ -78,6 +81,9 @@ pub fn folder(root: &Path) -> std::io::Result<Vec<File>> {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             if path.is_dir() {
+                if folder == root && path.ends_with(EXAMPLES) {
+                    continue;
+                }
                 walk(root, &path, files)?;
             } else if path.extension().is_some_and(|extension| extension == "json") {
                 let inside = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");

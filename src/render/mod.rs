@@ -129,6 +129,10 @@ pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rende
         drafts.extend(decision.cards(frame.set));
     }
     drafts.retain(|draft| frame.options.wants(&draft.card.what.topic.code));
+    // A form is documentation: not asked for where coverage information is not wanted, nor at a hook that only supports
+    // the others (CRD hook-19).
+    let forms = frame.options.coverage_info && !frame.hook.is_supporting();
+    drafts.retain(|draft| forms || !draft.card.what.asks_for_a_form());
     drafts.sort_by_key(Draft::rank);
     drafts.truncate(frame.options.max_cards);
     let mut cards: Vec<Card<'_>> = drafts.iter().map(|draft| draft.write(frame, &mut ids)).collect();

@@ -5,5 +5,5 @@ use crate::policy::model::Draft;
 
 /// Writes further orders for the same patient.
 pub(super) fn add(drafts: &[Draft], about: &About<'_>, label: &str) -> Option<Vec<Action>> {
-    drafts.iter().map(|draft| Action::create(label, &drafted(draft, &about.order.value)?)).collect()
+    drafts.iter().map(|draft| Action::create(label, &drafted(draft, about)?)).collect()
 }

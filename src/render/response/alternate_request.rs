@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{About, Action, drafted};
+use super::{About, Action, drafted, is_of_order};
 use crate::policy::model::Draft;
 use crate::render::splice;
 
@@ -16,13 +16,17 @@ pub(super) fn replace(draft: &Draft, about: &About<'_>, label: &str) -> Option<V
         resource_id: Some(format!("{}/{}", resource.kind, resource.id)),
         extension: None,
     };
-    Some(vec![delete, Action::create(label, &drafted(draft, &about.order.value)?)?])
+    Some(vec![delete, Action::create(label, &drafted(draft, about)?)?])
 }
 
-/// Changes members of the order and leaves all others as they were sent, byte for byte.
+/// Changes members of the order and leaves all others as they were sent, byte for byte. An order of another type than the
+/// draft's has other members, so it is left alone.
 pub(super) fn change(draft: &Draft, about: &About<'_>, label: &str) -> Option<Vec<Action>> {
+    if *draft.kind != *about.order.resource.kind {
+        return None;
+    }
     let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&draft.json).ok()?;
-    let members = members.into_iter().filter(|(name, _)| name != "resourceType");
+    let members = members.into_iter().filter(|(name, _)| !is_of_order(&draft.kind, name));
     let members: Vec<(String, String)> = members.map(|(name, value)| (name, value.to_string())).collect();
     let changed = splice::with_members(about.order.resource.view, &members);
     Some(vec![Action {

@@ -10,7 +10,7 @@ mod form_completion;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::coverage_information::Shape;
 use super::ids::Ids;
@@ -124,16 +124,25 @@ fn members(kind: &str) -> &'static [(&'static str, &'static [&'static str])] {
     }
 }
 
+/// What FHIR asks of every order and a draft therefore has, though it is not the draft's to say.
+fn is_of_order(kind: &str, name: &str) -> bool {
+    let why = ["reasonCode", "reasonReference", "insurance"];
+    ["resourceType", "status", "intent"].contains(&name)
+        || members(kind).iter().any(|(own, _)| *own == name && !why.contains(&name))
+}
+
 /// A policy's draft as an order beside this one: for the same patient, in the same encounter, by the same person.
-fn drafted(draft: &Draft, order: &Value) -> Option<Value> {
+fn drafted(draft: &Draft, about: &About<'_>) -> Option<Value> {
     let mut members: Map<String, Value> = serde_json::from_str(&draft.json).ok()?;
     for (name, sources) in self::members(&draft.kind) {
-        if members.contains_key(*name) {
+        if members.contains_key(*name) && !is_of_order(&draft.kind, name) {
             continue;
         }
-        if let Some(value) = sources.iter().find_map(|source| order.get(*source)) {
-            members.insert((*name).to_owned(), value.clone());
-        }
+        let taken = sources.iter().find_map(|source| about.order.value.get(*source)).cloned();
+        // An Appointment says among its participants whose it is.
+        let patient = || json!({ "reference": format!("Patient/{}", about.patient) });
+        let taken = taken.or_else(|| matches!(*name, "subject" | "patient").then(patient));
+        members.extend(taken.map(|value| ((*name).to_owned(), value)));
     }
     Some(Value::Object(members))
 }
