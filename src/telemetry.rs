@@ -38,6 +38,11 @@ pub fn ledger_stopped() {
     tracing::error!("the ledger has stopped for good: exiting, look at the disk before starting again");
 }
 
+/// Feedback was kept: so many items, and never what they say.
+pub fn heard(id: &str, service: &str, items: usize, micros: u64) {
+    tracing::info!(id, service, items, micros, "heard");
+}
+
 /// What is said of one answered or refused request.
 #[derive(Debug, Clone)]
 pub struct RequestLine<'a> {

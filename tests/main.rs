@@ -18,6 +18,7 @@ mod decide_laws;
 mod ehr;
 mod faults;
 mod golden;
+mod hooks;
 mod laws_support;
 mod layering;
 mod order_bytes;

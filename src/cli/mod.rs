@@ -4,6 +4,7 @@ mod check;
 mod decide;
 mod explain;
 mod ledger;
+mod members;
 mod replay;
 mod serve;
 
@@ -20,7 +21,7 @@ use covenant::answer::Manner;
 use covenant::config::{Settings, SettingsError};
 use covenant::gather::ehr::EhrError;
 use covenant::policy::SetError;
-use covenant::record::{LedgerError, SqliteLedger};
+use covenant::record::{ImportError, LedgerError, SqliteLedger};
 use covenant::request::version::Version;
 
 /// A payer's coverage-requirements server.
@@ -66,6 +67,23 @@ enum Action {
         #[command(subcommand)]
         action: LedgerAction,
     },
+    /// Look after the member directory.
+    Members {
+        #[command(subcommand)]
+        action: MembersAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum MembersAction {
+    /// Replace the directory by what is in files: NDJSON, or a Bundle, of Patient, Coverage and ClaimResponse.
+    Import {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Say how many are in it, and since when.
+    Status,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,6 +104,9 @@ pub enum CommandError {
     /// The ledger.
     #[error("{0}")]
     Ledger(#[from] LedgerError),
+    /// The files of members.
+    #[error("{0}; nothing was imported")]
+    Import(#[from] ImportError),
     /// There is no ledger where one is looked for.
     #[error("there is no ledger at {0}")]
     NoLedger(PathBuf),
@@ -142,6 +163,8 @@ impl Command {
             Action::Explain { assertion_id } => explain::run(&settings, &assertion_id),
             Action::Replay { assertion_id } => replay::run(&settings, &assertion_id),
             Action::Ledger { action: LedgerAction::Verify } => ledger::verify(&settings),
+            Action::Members { action: MembersAction::Import { files } } => members::import(&settings, &files),
+            Action::Members { action: MembersAction::Status } => members::status(&settings),
         }
     }
 }

@@ -9,7 +9,7 @@ use covenant::config::Settings;
 use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
 use covenant::policy::{self, Proved};
-use covenant::record::{Ledger, LedgerError, SqliteLedger};
+use covenant::record::{Ledger, LedgerError, MemberDirectory, SqliteLedger, members};
 use covenant::request::schema;
 use covenant::telemetry;
 
@@ -26,6 +26,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let ledger = Arc::new(SqliteLedger::open(&settings.ledger.path)?);
     let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     ledger.keep_policy_set(&set.hash, &files)?;
+    let directory = MemberDirectory::open(&settings.ledger.path)?;
     let ehr = Ehr::new(&settings.ehr)?;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
@@ -39,6 +40,10 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         set.hash.get(..12).unwrap_or_default()
     )?;
     writeln!(out, "  ledger    {}", settings.ledger.path.display())?;
+    match members(&settings.ledger.path)? {
+        Some(it) => writeln!(out, "  members   {}, imported {:.0}", it.patients, it.at)?,
+        None => writeln!(out, "  members   none imported: coverages are taken as they are sent")?,
+    }
     writeln!(out, "  no authentication is configured, so only this machine is answered")?;
     writeln!(out, "Try:\n  curl http://{address}/cds-services")?;
     writeln!(
@@ -46,7 +51,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json http://{address}/cds-services/order-sign-crd"
     )?;
     drop(out);
-    let app = App::new(Arc::new(set), ledger.clone(), manner(settings), zone(settings)?, ehr);
+    let app = App::new(Arc::new(set), ledger.clone(), manner(settings), zone(settings)?, ehr)
+        .with_directory(Arc::new(directory));
     until_stopped(listener, app, &ledger)
 }
 

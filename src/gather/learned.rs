@@ -148,6 +148,11 @@ pub trait Source: Send + Sync {
 pub trait Directory: Send + Sync {
     /// Looks a patient and a coverage up; an error is technical.
     fn find<'d>(&'d self, query: &'d MemberQuery) -> BoxFuture<'d, MemberReply>;
+
+    /// Whether it holds anything: before the first import nobody is looked up. Does not wait.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// Nobody can be asked: what was sent is all there is.

@@ -72,6 +72,6 @@ impl Source for Live<'_> {
     }
 
     fn has_members(&self) -> bool {
-        self.asked.directory.is_some()
+        self.asked.directory.is_some_and(Directory::is_there)
     }
 }

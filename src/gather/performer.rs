@@ -58,8 +58,8 @@ fn named(order: &Order<'_>) -> Vec<Value> {
     let appointments = order.appointment.as_deref().into_iter().chain([&**value]);
     let actors = appointments.flat_map(|appointment| list(appointment, "participant"));
     let actors = actors.filter_map(|participant| participant.get("actor")).filter(|actor| is_provider(actor));
-    let recipients = list(value, "sender").iter().cloned();
-    listed.chain(single).chain(dispense).chain(actors.cloned()).chain(recipients).collect()
+    let sender = value.get("sender").cloned();
+    listed.chain(single).chain(dispense).chain(actors.cloned()).chain(sender).collect()
 }
 
 fn is_provider(reference: &Value) -> bool {

@@ -2,6 +2,7 @@
 
 mod body;
 pub mod discovery;
+mod feedback;
 mod invoke;
 mod once;
 pub mod problem;
@@ -109,6 +110,11 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .service(
             web::resource("/cds-services/{id}").route(web::post().to(invoke::invoke)).default_service(web::to(no_post)),
+        )
+        .service(
+            web::resource("/cds-services/{id}/feedback")
+                .route(web::post().to(feedback::feedback))
+                .default_service(web::to(no_post)),
         )
         .default_service(web::to(nothing));
 }

@@ -83,6 +83,7 @@ impl Problem {
             Self::Ledger(LedgerError::Locked) => {
                 row(503, "lock-error", "The answer could not be recorded. Please try again.")
             }
+            Self::Ledger(LedgerError::NoSuchCard) => row(404, "not-found", "No such card was sent to this client."),
             Self::Ledger(LedgerError::Busy) => row(503, "throttled", "Too much is being recorded. Please try again."),
             Self::Ledger(_) => row(503, "no-store", "The answer could not be recorded. Please try again."),
             Self::NotFound => row(404, "not-found", "There is nothing here."),
@@ -105,7 +106,8 @@ impl Problem {
             Self::Refused(Refusal::Gather(error)) => error.fault(),
             Self::Refused(Refusal::Render(error)) => error.fault(),
             Self::Unknown(error) => error.fault(),
-            Self::Ledger(_) | Self::Busy | Self::Panicked => Fault::Us,
+            Self::Ledger(error) => error.fault(),
+            Self::Busy | Self::Panicked => Fault::Us,
             Self::NotFound
             | Self::Method(_)
             | Self::MediaType
@@ -129,6 +131,7 @@ impl Problem {
             Self::Method(allowed) => _ = response.insert_header((ALLOW, *allowed)),
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
             Self::Busy => _ = response.insert_header((RETRY_AFTER, "1")),
+            Self::Ledger(LedgerError::NoSuchCard) => {}
             Self::Ledger(_) => _ = response.insert_header((RETRY_AFTER, "2")),
             _ => {}
         }
@@ -162,10 +165,11 @@ fn request(error: &RequestError) -> Row {
             row(422, "not-supported", "This version of CRD is not served.").at("extension.davinci-crd.requestedVersion")
         }
         RequestError::Resource(misfit, version) => resource(misfit, *version),
-        RequestError::TooManyOrders => {
-            row(422, "too-costly", "There are too many orders.").at("context.draftOrders.entry")
-        }
+        RequestError::TooManyOrders(place) => row(422, "too-costly", "There are too many orders.").at(place),
         RequestError::OpenServer => row(400, "value", "The EHR's FHIR server must be https.").at("fhirServer"),
+        RequestError::TooLong(place) => {
+            row(413, "too-long", "There is more feedback than one call may have.").at(place)
+        }
         RequestError::OrderWithoutId(place) => row(422, "required", "An order must have an id.").at(place),
         RequestError::DuplicateOrder(place) => row(422, "duplicate", "Two orders have the same id.").at(place),
     }

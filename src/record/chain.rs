@@ -19,8 +19,6 @@ pub(super) const NOTHING_BEFORE: Hash = [0; 32];
 const DOMAIN: &[u8] = b"covenant ledger entry, version 2";
 
 /// The hash of a row: over all its columns as they are stored, and so over the hash of the row before.
-///
-/// Each column is preceded by its length: no two rows have the same encoding.
 pub(super) fn seal(row: &Row) -> Hash {
     let columns: [&[u8]; 18] = [
         &row.previous,
@@ -42,12 +40,47 @@ pub(super) fn seal(row: &Row) -> Hash {
         &row.request,
         &row.response,
     ];
-    let mut hasher = Sha256::new_with_prefix(DOMAIN);
+    digest(DOMAIN, &columns)
+}
+
+/// The hash of columns, under the name of what they are. Each is preceded by its length: no two rows have one encoding.
+pub(super) fn digest(domain: &[u8], columns: &[&[u8]]) -> Hash {
+    let mut hasher = Sha256::new_with_prefix(domain);
     for column in columns {
         hasher.update((column.len() as u64).to_be_bytes());
         hasher.update(column);
     }
     hasher.finalize().into()
+}
+
+/// A row of a chain.
+pub(super) trait Link {
+    /// Its place, from 1.
+    fn seq(&self) -> i64;
+    /// The hash that it gives of the row before.
+    fn previous(&self) -> Hash;
+    /// The hash that it was stored with.
+    fn hash(&self) -> Hash;
+    /// The hash that it should have.
+    fn seal(&self) -> Hash;
+}
+
+impl Link for Row {
+    fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    fn previous(&self) -> Hash {
+        self.previous
+    }
+
+    fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    fn seal(&self) -> Hash {
+        seal(self)
+    }
 }
 
 /// How far a ledger's chain holds.
@@ -57,11 +90,16 @@ pub struct Verdict {
     pub entries: u64,
     /// The hash of the last of them; 32 zero bytes if there is none.
     pub head: Hash,
+    /// How many items of feedback were walked and found whole, in their own chain; 0 if an entry is flawed.
+    pub feedback: u64,
+    /// The hash of the last of those; 32 zero bytes if there is none.
+    pub feedback_head: Hash,
     /// The first thing that is wrong; nothing after it was looked at.
     pub flaw: Option<Flaw>,
 }
 
-/// Something that was done to a ledger, by the place (from 1) of the entry that shows it.
+/// Something that was done to a ledger, by the place (from 1) of the entry or item of
+/// feedback that shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// The entry is not what was sealed.
@@ -72,6 +110,27 @@ pub enum Flaw {
     Reordered(i64),
     /// The entry is whole, and cannot be found by one of its assertion or card ids.
     Hidden(i64),
+    /// The item of feedback is not what was sealed.
+    FeedbackChanged(i64),
+    /// The item of feedback is not there, and later ones are.
+    FeedbackMissing(i64),
+    /// The item of feedback was sealed after another one than it now follows.
+    FeedbackReordered(i64),
+    /// The item of feedback is whole, and its card does not lead to the entry that it was told of.
+    FeedbackHidden(i64),
+}
+
+impl Flaw {
+    /// The same flaw, of feedback.
+    pub(super) fn of_feedback(self) -> Self {
+        match self {
+            Self::Changed(seq) => Self::FeedbackChanged(seq),
+            Self::Missing(seq) => Self::FeedbackMissing(seq),
+            Self::Reordered(seq) => Self::FeedbackReordered(seq),
+            Self::Hidden(seq) => Self::FeedbackHidden(seq),
+            feedback => feedback,
+        }
+    }
 }
 
 impl fmt::Display for Flaw {
@@ -81,6 +140,10 @@ impl fmt::Display for Flaw {
             Self::Missing(seq) => write!(f, "entry {seq} is missing"),
             Self::Reordered(seq) => write!(f, "entry {seq} does not follow the one before it"),
             Self::Hidden(seq) => write!(f, "entry {seq} cannot be found by its ids"),
+            Self::FeedbackChanged(seq) => write!(f, "feedback {seq} was changed"),
+            Self::FeedbackMissing(seq) => write!(f, "feedback {seq} is missing"),
+            Self::FeedbackReordered(seq) => write!(f, "feedback {seq} does not follow the one before it"),
+            Self::FeedbackHidden(seq) => write!(f, "feedback {seq} cannot be found by its card"),
         }
     }
 }
@@ -88,15 +151,23 @@ impl fmt::Display for Flaw {
 /// A walk along the chain, one row at a time.
 #[derive(Debug)]
 pub(super) struct Walk {
-    entries: u64,
+    rows: u64,
     seq: i64,
     head: Hash,
+}
+
+/// What a walk has found: how many rows are whole, the last one's hash, and the first flaw.
+#[derive(Debug)]
+pub(super) struct Walked {
+    pub(super) rows: u64,
+    pub(super) head: Hash,
+    pub(super) flaw: Option<Flaw>,
 }
 
 impl Walk {
     /// A walk that has seen the rows up to `seq`, the last of which has the hash `head`.
     pub(super) fn after(seq: i64, head: Hash) -> Self {
-        Self { entries: 0, seq, head }
+        Self { rows: 0, seq, head }
     }
 
     /// A walk from the first row.
@@ -105,18 +176,18 @@ impl Walk {
     }
 
     /// Takes the next row, or says what is wrong with it.
-    pub(super) fn step(&mut self, row: &Row) -> Result<(), Flaw> {
-        let expected = self.seq.saturating_add(1);
-        if row.seq > expected {
+    pub(super) fn step(&mut self, row: &impl Link) -> Result<(), Flaw> {
+        let (seq, expected) = (row.seq(), self.seq.saturating_add(1));
+        if seq > expected {
             return Err(Flaw::Missing(expected));
         }
-        if row.seq < expected || row.previous != self.head {
-            return Err(Flaw::Reordered(row.seq));
+        if seq < expected || row.previous() != self.head {
+            return Err(Flaw::Reordered(seq));
         }
-        if row.hash != seal(row) {
-            return Err(Flaw::Changed(row.seq));
+        if row.hash() != row.seal() {
+            return Err(Flaw::Changed(seq));
         }
-        *self = Self { entries: self.entries.saturating_add(1), seq: row.seq, head: row.hash };
+        *self = Self { rows: self.rows.saturating_add(1), seq, head: row.hash() };
         Ok(())
     }
 
@@ -126,8 +197,8 @@ impl Walk {
     }
 
     /// What has been found.
-    pub(super) fn verdict(&self, flaw: Option<Flaw>) -> Verdict {
-        Verdict { entries: self.entries, head: self.head, flaw }
+    pub(super) fn end(&self, flaw: Option<Flaw>) -> Walked {
+        Walked { rows: self.rows, head: self.head, flaw }
     }
 }
 

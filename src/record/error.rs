@@ -1,10 +1,12 @@
 //! What can go wrong with the ledger, told by what a caller can do about it.
 //!
-//! Every one of these is our fault, never the client's. None carries a value from a request.
+//! All but one are our fault. None carries a value from a request.
 
 use std::io;
 
 use rusqlite::ffi;
+
+use crate::telemetry::Fault;
 
 /// Why the ledger did not do what was asked. After any of them nothing was promised: no answer may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,10 @@ pub enum LedgerError {
     /// One of the entry's assertion or card ids was given before. This entry was refused, others were not; make new ids.
     #[error("an assertion or card id was given before")]
     Duplicate,
+    /// Feedback names a card that is not in this client's answers of this service: there is none, or it is another's, and
+    /// which of them is not told. Nothing of the call was kept; it is the client's to put right.
+    #[error("there is no such card in this client's answers of this service")]
+    NoSuchCard,
     /// The entry or policy set cannot be stored at all: a number or a body beyond what a row can hold.
     #[error("the entry does not fit in the ledger")]
     Unstorable,
@@ -55,6 +61,14 @@ pub enum LedgerError {
     /// The file or its thread could not be made. Correct the path or its permissions.
     #[error("the ledger cannot be opened: {0}")]
     Io(io::ErrorKind),
+}
+
+impl LedgerError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        if *self == Self::NoSuchCard { Fault::Client } else { Fault::Us }
+    }
 }
 
 /// Keeps SQLite's code and drops its message and cause, which could quote a value.

@@ -2,8 +2,11 @@
 //!
 //! This room decides nothing and reads no payload; it never alters or removes what it has kept.
 
+mod batch;
 mod chain;
 mod error;
+mod feedback;
+mod members;
 mod open;
 mod policies;
 mod reads;
@@ -19,6 +22,8 @@ use uuid::Uuid;
 
 pub use chain::{Flaw, Hash, Verdict};
 pub use error::LedgerError;
+pub use feedback::{Feedback, Outcome};
+pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, members};
 pub use sqlite::{Bounds, SqliteLedger};
 
 /// An answered invocation, whole: from it the same answer can be made again.
@@ -109,7 +114,7 @@ impl<T> Recorded<T> {
     }
 }
 
-/// A ledger's word that an entry is durable, and where it stands in the chain.
+/// A ledger's word that an entry, or an item of feedback, is durable, and where it stands in its chain.
 ///
 /// Its fields are private: a ledger outside this room can fail, wait or hand over to a real one, and cannot pretend.
 #[derive(Debug)]
@@ -135,7 +140,7 @@ pub type PolicyFiles = Vec<(String, Vec<u8>)>;
 
 /// A place that keeps entries for ever and in order.
 ///
-/// Only `append` may be called from an async task. The others wait for the disk: give them a thread that may block.
+/// Only `append` and `keep_feedback` may be called from an async task. The others wait for the disk: give them a thread that may block.
 pub trait Ledger: Send + Sync {
     /// Keeps an entry; resolves once it would survive a power loss.
     ///
@@ -144,6 +149,15 @@ pub trait Ledger: Send + Sync {
 
     /// The entry that promised this coverage-assertion-id, if any did.
     fn find(&self, assertion_id: &str) -> Result<Option<Entry>, LedgerError>;
+
+    /// Keeps all items of one call of feedback, each beside its card, or none of them; resolves once they would survive a
+    /// power loss, with the word of the last. They are on their way as soon as this returns.
+    ///
+    /// One that names a card of no answer of its client and service is [`LedgerError::NoSuchCard`].
+    fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>>;
+
+    /// What was told of a card, in the order in which it came.
+    fn feedback(&self, card: &str) -> Result<Vec<Feedback>, LedgerError>;
 
     /// Keeps the files of a policy set under its hash; a hash that is already kept is left as it is.
     ///
@@ -167,6 +181,13 @@ pub async fn append(ledger: &dyn Ledger, entry: Entry) -> Result<Recorded<Respon
     let response = Response(entry.response.clone());
     ledger.append(entry).await?;
     Ok(Recorded(response))
+}
+
+/// Keeps a call of feedback and says how many items it had: the one way to say that it was heard.
+pub async fn keep_feedback(ledger: &dyn Ledger, items: Vec<Feedback>) -> Result<Recorded<usize>, LedgerError> {
+    let count = items.len();
+    ledger.keep_feedback(items).await?;
+    Ok(Recorded(count))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{LedgerError, reads};
+use super::chain::Flaw;
+use super::row::Row;
+use super::{LedgerError, feedback, reads};
 
 /// The first release without the WAL-reset bug, which loses acknowledged commits.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -165,7 +167,8 @@ fn check(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
             return Err(LedgerError::Corrupt);
         }
     }
-    match reads::tail(connection)?.flaw {
+    let entries = reads::tail::<Row>(connection)?.flaw;
+    match entries.or(reads::tail::<feedback::Row>(connection)?.flaw.map(Flaw::of_feedback)) {
         None => Ok(()),
         Some(flaw) => {
             tracing::error!(%flaw, "the ledger's end is damaged");

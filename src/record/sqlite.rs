@@ -10,9 +10,11 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::chain::{Verdict, Walk};
+use super::batch::Kept;
+use super::chain::Verdict;
+use super::row::Row;
 use super::writer::{Job, Writer};
-use super::{Entry, Ledger, LedgerError, PolicyFiles, Receipt, open, policies, reads};
+use super::{Entry, Feedback, Ledger, LedgerError, PolicyFiles, Receipt, feedback, open, policies, reads};
 
 /// What a ledger may use up, each with its reason.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +54,7 @@ impl SqliteLedger {
     ///
     /// Refuses a file that is damaged, another program's, or on a file system that cannot keep a commit.
     pub fn open_with(path: &Path, bounds: Bounds) -> Result<Self, LedgerError> {
-        let writer = Writer::new(open::writer(path, bounds.lock_wait)?)?;
+        let writer = Writer::new(open::writer(path, bounds.lock_wait)?, bounds.lock_wait)?;
         let reader = Mutex::new(open::reader(path, bounds.lock_wait)?);
         let (jobs, queue) = mpsc::channel(bounds.queue.max(1));
         let batch = bounds.batch.max(1);
@@ -65,6 +67,15 @@ impl SqliteLedger {
     pub fn archive(path: &Path) -> Result<Self, LedgerError> {
         let reader = Mutex::new(open::archive(path, Bounds::default().lock_wait)?);
         Ok(Self { jobs: None, writer: None, reader })
+    }
+
+    fn keep(&self, what: Kept) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        let (reply, receipt) = oneshot::channel();
+        let sent = self.send(Job::Keep(what, reply));
+        Box::pin(async move {
+            sent?;
+            receipt.await.unwrap_or(Err(LedgerError::Poisoned))
+        })
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -83,12 +94,15 @@ impl SqliteLedger {
 
 impl Ledger for SqliteLedger {
     fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
-        let (reply, receipt) = oneshot::channel();
-        let sent = self.send(Job::Append(Box::new(entry), reply));
-        Box::pin(async move {
-            sent?;
-            receipt.await.unwrap_or(Err(LedgerError::Poisoned))
-        })
+        self.keep(Kept::Entry(Box::new(entry)))
+    }
+
+    fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        self.keep(Kept::Feedback(items))
+    }
+
+    fn feedback(&self, card: &str) -> Result<Vec<Feedback>, LedgerError> {
+        feedback::of_card(&self.reader(), card)
     }
 
     fn find(&self, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
@@ -107,14 +121,14 @@ impl Ledger for SqliteLedger {
     }
 
     fn verify(&self) -> Result<Verdict, LedgerError> {
-        reads::walk(|| self.reader(), Walk::start(), i64::MIN)
+        reads::verify(|| self.reader())
     }
 
     fn ready(&self) -> Result<(), LedgerError> {
         if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
             return Err(LedgerError::Poisoned);
         }
-        reads::head(&self.reader())?;
+        reads::head::<Row>(&self.reader())?;
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::writer::Job;
 use super::*;
 
+mod feedback;
 mod tampered;
 
 /// A folder with a ledger's file in it.
@@ -49,7 +50,9 @@ impl Place {
     /// Does what an intruder with the file could do.
     fn tamper(&self, sql: &str) {
         let file = Connection::open(self.path()).unwrap();
-        for trigger in ["entries_keep", "entries_hold", "assertions_hold", "cards_hold"] {
+        for trigger in
+            ["entries_keep", "entries_hold", "assertions_hold", "cards_hold", "feedback_keep", "feedback_hold"]
+        {
             file.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}")).unwrap();
         }
         file.execute_batch(sql).unwrap();
@@ -283,6 +286,12 @@ impl Ledger for Failing {
     }
     fn find(&self, _: &str) -> Result<Option<Entry>, LedgerError> {
         Ok(None)
+    }
+    fn keep_feedback(&self, _: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        async { Err(LedgerError::Full) }.boxed()
+    }
+    fn feedback(&self, _: &str) -> Result<Vec<Feedback>, LedgerError> {
+        Ok(Vec::new())
     }
     fn keep_policy_set(&self, _: &str, _: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
         Ok(())

@@ -4,20 +4,23 @@
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::Sender as Reply;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::row::{COLUMNS, Packer, Row};
-use super::{Entry, LedgerError, Receipt, open, reads};
+use super::batch::{Batch, Kept, Outcome};
+use super::row::Packer;
+use super::{LedgerError, open};
 
 /// Bytes that may wait in the WAL before they are moved into the file. More makes a start after a crash slower.
 const CHECKPOINT_AFTER: usize = 16 * 1024 * 1024;
 
 /// Something for the writer to do, and where its outcome goes.
 pub(super) enum Job {
-    /// Keep an entry.
-    Append(Box<Entry>, oneshot::Sender<Outcome>),
+    /// Keep an entry or a call of feedback.
+    Keep(Kept, oneshot::Sender<Outcome>),
     /// Keep a policy set's packed files under their hash.
     KeepPolicySet(String, Vec<u8>, Reply<Result<(), LedgerError>>),
     /// Reach the writer's own connection.
@@ -28,14 +31,13 @@ pub(super) enum Job {
     Fail(LedgerError),
 }
 
-type Outcome = Result<Receipt, LedgerError>;
-type Waiting = (Box<Entry>, oneshot::Sender<Outcome>);
+type Waiting = (Kept, oneshot::Sender<Outcome>);
 
 /// The writer, with all that it owns.
 pub(super) struct Writer {
     connection: Connection,
     packer: Packer,
-    insert: String,
+    lock_wait: Duration,
     in_wal: usize,
     #[cfg(test)]
     failure: Option<LedgerError>,
@@ -43,12 +45,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer on its own connection.
-    pub(super) fn new(connection: Connection) -> Result<Self, LedgerError> {
-        let marks = ["?"; 19].join(", ");
+    pub(super) fn new(connection: Connection, lock_wait: Duration) -> Result<Self, LedgerError> {
+        // The wait is ours: see `begin`.
+        connection.busy_timeout(Duration::ZERO)?;
         Ok(Self {
             connection,
             packer: Packer::new()?,
-            insert: format!("INSERT INTO entries ({COLUMNS}) VALUES ({marks})"),
+            lock_wait,
             in_wal: 0,
             #[cfg(test)]
             failure: None,
@@ -74,7 +77,7 @@ impl Writer {
         let mut waiting: Vec<Waiting> = Vec::new();
         for job in jobs {
             match job {
-                Job::Append(entry, reply) => waiting.push((entry, reply)),
+                Job::Keep(what, reply) => waiting.push((what, reply)),
                 Job::KeepPolicySet(hash, files, reply) => {
                     let outcome = self.keep_policy_set(&hash, &files);
                     // Whoever asked may have gone; the set is kept all the same.
@@ -87,7 +90,7 @@ impl Writer {
                 Job::Fail(how) => self.failure = Some(how),
             }
         }
-        stop_if_poisoned(self.append(waiting))?;
+        stop_if_poisoned(self.keep(waiting))?;
         let settled = self.checkpoint();
         if let Err(error) = settled {
             // Nobody asked for it, so nobody else would hear of it.
@@ -97,13 +100,13 @@ impl Writer {
     }
 
     /// Commits a batch and answers it: all of it with the commit's error, or each with its own outcome.
-    fn append(&mut self, waiting: Vec<Waiting>) -> Result<(), LedgerError> {
+    fn keep(&mut self, waiting: Vec<Waiting>) -> Result<(), LedgerError> {
         if waiting.is_empty() {
             return Ok(());
         }
         match self.commit(&waiting) {
             Ok(outcomes) => {
-                // Whoever asked may have gone; the entry is kept all the same.
+                // Whoever asked may have gone; what was kept is kept all the same.
                 for ((_, reply), outcome) in waiting.into_iter().zip(outcomes) {
                     let _ = reply.send(outcome);
                 }
@@ -118,23 +121,11 @@ impl Writer {
         }
     }
 
-    /// Writes a batch in one transaction. An error is the whole batch's, and leaves the ledger as it was.
-    fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Outcome>, LedgerError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Read under the lock, not remembered: right after a failure, and beside another process.
-        let (mut seq, mut hash) = reads::head(&transaction)?;
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for (entry, _) in batch {
-            let kept = match self.packer.row(entry, seq.saturating_add(1), hash) {
-                Ok(row) => insert(&transaction, &self.insert, &row, entry)?.map(|()| row),
-                Err(error) => Err(error),
-            };
-            outcomes.push(kept.map(|row| {
-                (seq, hash) = (row.seq, row.hash);
-                self.in_wal += row.determinations.len() + row.request.len() + row.response.len();
-                Receipt { seq, hash }
-            }));
-        }
+    fn commit(&mut self, waiting: &[Waiting]) -> Result<Vec<Outcome>, LedgerError> {
+        let transaction = begin(&self.connection, self.lock_wait)?;
+        let mut batch = Batch::begin(&transaction, &mut self.packer)?;
+        let outcomes = waiting.iter().map(|(what, _)| batch.keep(what)).collect::<Result<_, _>>()?;
+        self.in_wal += batch.bytes();
         #[cfg(test)]
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -146,7 +137,9 @@ impl Writer {
     fn keep_policy_set(&mut self, hash: &str, files: &[u8]) -> Result<(), LedgerError> {
         // Not OR IGNORE, which would pass over other faults too.
         let sql = "INSERT INTO policy_sets (hash, files) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
-        self.connection.prepare_cached(sql)?.execute(params![hash, files])?;
+        let transaction = begin(&self.connection, self.lock_wait)?;
+        transaction.prepare_cached(sql)?.execute(params![hash, files])?;
+        transaction.commit()?;
         self.in_wal += files.len();
         Ok(())
     }
@@ -163,34 +156,18 @@ impl Writer {
     }
 }
 
-/// Inserts one row and its indexes. The inner error is the entry's own and leaves no trace; the outer is the batch's.
-fn insert(
-    transaction: &Transaction<'_>,
-    sql: &str,
-    row: &Row,
-    entry: &Entry,
-) -> Result<Result<(), LedgerError>, LedgerError> {
-    let run = |sql| transaction.prepare_cached(sql)?.execute([]);
-    let rows = || -> rusqlite::Result<()> {
-        for (ids, index) in [
-            (&entry.assertions, "INSERT INTO assertions (assertion_id, seq) VALUES (?1, ?2)"),
-            (&entry.cards, "INSERT INTO cards (card_id, seq) VALUES (?1, ?2)"),
-        ] {
-            for id in ids {
-                transaction.prepare_cached(index)?.execute(params![id, row.seq])?;
-            }
+/// Begins a transaction that writes, waiting for another process to let go of the lock.
+///
+/// SQLite's own wait sleeps ever longer, up to a tenth of a second. An import of members beside us lets go for only a few
+/// milliseconds at a time: who looks every millisecond does not miss them.
+fn begin(connection: &Connection, lock_wait: Duration) -> Result<Transaction<'_>, LedgerError> {
+    let started = Instant::now();
+    loop {
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(LedgerError::from) {
+            Err(LedgerError::Locked) if started.elapsed() < lock_wait => thread::sleep(Duration::from_millis(1)),
+            begun => return begun,
         }
-        transaction.prepare_cached(sql)?.execute(row.values().as_slice())?;
-        Ok(())
-    };
-    run("SAVEPOINT entry")?;
-    let outcome = rows().map_err(LedgerError::from);
-    match outcome {
-        Err(LedgerError::Duplicate | LedgerError::Unstorable) => run("ROLLBACK TO entry")?,
-        other => other.map(|()| 0)?,
-    };
-    run("RELEASE entry")?;
-    Ok(outcome)
+    }
 }
 
 /// Every failure but one is over when whoever asked has been told.

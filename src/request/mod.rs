@@ -2,6 +2,7 @@
 //!
 //! Orders keep their bytes: what is returned is what came, apart from our extension.
 
+pub mod feedback;
 pub mod hook;
 pub mod json;
 pub mod options;
@@ -42,7 +43,10 @@ pub enum RequestError {
     Resource(Misfit, Version),
     /// More orders than one request may have (H12).
     #[error("there are more orders than one request may have")]
-    TooManyOrders,
+    TooManyOrders(String),
+    /// More than a call of feedback may have (H23), and where.
+    #[error("there is more feedback than one call may have")]
+    TooLong(String),
     /// An order without an id (H08, CRD found-36).
     #[error("an order has no id")]
     OrderWithoutId(String),
@@ -203,7 +207,7 @@ pub fn read<'j>(
     let all = drafts.map(|drafts| orders(drafts, bundle_name, version, limits)).transpose()?.unwrap_or_default();
     let referred = referred(service.hook, &context);
     if referred.len() > limits.orders {
-        return Err(RequestError::TooManyOrders);
+        return Err(RequestError::TooManyOrders("context.dispatchedOrders".to_owned()));
     }
     let (orders, unselected) = selected(service.hook, &context, all);
     let authorization = envelope.get("fhirAuthorization");
@@ -315,7 +319,7 @@ fn orders<'j>(bundle: View<'j>, name: &str, version: Version, limits: &Limits) -
             continue;
         }
         if orders.len() == limits.orders {
-            return Err(RequestError::TooManyOrders);
+            return Err(RequestError::TooManyOrders(format!("context.{name}.entry")));
         }
         let value = resource.value();
         if let Some(schema) = schema::resource(&resource.kind) {

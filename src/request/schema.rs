@@ -65,6 +65,8 @@ schemas! {
     ENCOUNTER_DISCHARGE = "encounter-discharge.context";
     /// What we answer.
     RESPONSE = "response";
+    /// What a client tells of cards.
+    FEEDBACK = "feedback";
     /// What we declare.
     DISCOVERY = "discovery";
     /// One resource type each.

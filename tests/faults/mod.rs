@@ -3,6 +3,7 @@
 mod answer;
 mod coverage;
 mod envelope;
+mod feedback;
 mod gathering;
 mod json;
 mod ledger;

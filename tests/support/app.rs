@@ -12,7 +12,7 @@ use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
 use covenant::policy;
 use covenant::policy::model::PolicySet;
-use covenant::record::Ledger;
+use covenant::record::{Entry, Feedback, Ledger};
 use covenant::request::version::Version;
 use jiff::tz::TimeZone;
 
@@ -89,6 +89,16 @@ impl TestApp {
             let asked = self.connect().sends("GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\n\r\n").reply();
             assert_eq!(asked.status, 200);
         }
+    }
+
+    /// What the ledger has that was told of a card.
+    pub fn told(&self, card: &str) -> Vec<Feedback> {
+        self.ledger.feedback(card).unwrap()
+    }
+
+    /// Keeps an entry that the server did not make.
+    pub fn keeps(&self, entry: Entry) {
+        actix_web::rt::System::new().block_on(self.ledger.append(entry)).unwrap();
     }
 
     /// How many answers are in the ledger, whose chain must hold.

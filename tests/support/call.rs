@@ -54,6 +54,17 @@ impl Caller {
         reply(self.call("application/json").header(name, value).body(body.into())).unwrap()
     }
 
+    /// Tells what became of cards that order-sign showed.
+    pub fn tell(&self, body: impl Into<Vec<u8>>) -> Reply {
+        self.tell_of("order-sign-crd", body)
+    }
+
+    /// Tells what became of cards that a service showed.
+    pub fn tell_of(&self, service: &str, body: impl Into<Vec<u8>>) -> Reply {
+        let url = format!("http://{}/cds-services/{service}/feedback", self.address);
+        reply(self.client.post(url).header("Content-Type", "application/json").body(body.into())).unwrap()
+    }
+
     /// A connection on which every byte is ours.
     pub fn connect(&self) -> Connection {
         Connection::to(self.address)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -65,6 +65,19 @@ impl Place {
         let code = running.child.wait().unwrap().code();
         let (out, err) = running.kill();
         Ran { code, out, err }
+    }
+
+    /// Runs a command until `moment`, and kills it there as a power cut would; whether it was still running.
+    pub fn run_until<S: AsRef<OsStr>>(&self, arguments: &[S], mut moment: impl FnMut() -> bool) -> bool {
+        let mut running = Running::start(self.command(&[]).args(arguments));
+        let started = Instant::now();
+        while running.child.try_wait().unwrap().is_none() && !moment() {
+            assert!(started.elapsed() < PATIENCE, "the moment does not come");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let running_still = running.child.try_wait().unwrap().is_none();
+        running.kill();
+        running_still
     }
 
     /// Starts the server on a free port.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use covenant::record::{Entry, Ledger, LedgerError, PolicyFiles, Receipt, SqliteLedger, Verdict};
+use covenant::record::{Entry, Feedback, Ledger, LedgerError, PolicyFiles, Receipt, SqliteLedger, Verdict};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
@@ -79,6 +79,17 @@ impl Ledger for TestLedger {
 
     fn find(&self, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
         self.kept.find(assertion_id)
+    }
+
+    fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        match self.ready {
+            Ok(()) => self.kept.keep_feedback(items),
+            Err(error) => async move { Err(error) }.boxed(),
+        }
+    }
+
+    fn feedback(&self, card: &str) -> Result<Vec<Feedback>, LedgerError> {
+        self.kept.feedback(card)
     }
 
     fn keep_policy_set(&self, hash: &str, files: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {

@@ -151,6 +151,13 @@ impl Reply {
         links.map(|link| link["url"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The ids of the cards.
+    pub fn cards(&self) -> Vec<String> {
+        let response = self.json();
+        let cards = response["cards"].as_array().unwrap().iter();
+        cards.map(|card| card["uuid"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// The summaries of the cards.
     pub fn summaries(&self) -> Vec<String> {
         let response = self.json();

@@ -38,6 +38,11 @@ pub fn held() -> Vec<Value> {
 }
 
 impl Request {
+    /// A request as it is written.
+    pub fn from_text(text: &str) -> Self {
+        Self(serde_json::from_str(text).unwrap())
+    }
+
     /// The request with a value at a JSON pointer, whether there was one or not; `/-` puts it at the end of a list.
     pub fn with(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         let (parent, name) = pointer.rsplit_once('/').unwrap();

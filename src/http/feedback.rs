@@ -1,0 +1,93 @@
+//! A client tells what became of the cards it was sent. It is kept beside the answers that had them, and never logged.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Bytes, Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use super::{App, REQUEST_ID, body};
+use crate::answer::Refusal;
+use crate::auth::{self, VerifiedClient};
+use crate::record::{self, Feedback, Outcome, Recorded};
+use crate::request::RequestError;
+use crate::request::feedback::{self, Item};
+use crate::request::hook::{self, Service};
+use crate::request::json::Json;
+use crate::telemetry::{self, RequestLine};
+
+/// `POST /cds-services/{id}/feedback`
+pub(super) async fn feedback(
+    app: Data<App>,
+    request: HttpRequest,
+    id: Path<String>,
+    mut payload: Payload,
+) -> HttpResponse {
+    let (started, call) = (Instant::now(), Uuid::new_v4().to_string());
+    let service = hook::service(&id);
+    let outcome = story(&app, &request, service, &mut payload).await;
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let service = service.map_or("", |service| service.id);
+    let response = match outcome {
+        Ok(kept) => {
+            telemetry::heard(&call, service, *kept.get(), micros);
+            ok(&kept, &call)
+        }
+        Err(problem) => {
+            let row = problem.row();
+            let (status, issue, fault) = (row.status, row.issue, Some(problem.fault()));
+            RequestLine { id: &call, service, status, issue, fault, orders: 0, micros }.log();
+            problem.response(&call)
+        }
+    };
+    body::leave(payload, response)
+}
+
+/// Authenticate, read, keep.
+async fn story(
+    app: &Data<App>,
+    request: &HttpRequest,
+    service: Option<&'static Service>,
+    payload: &mut Payload,
+) -> Result<Recorded<usize>, Problem> {
+    let client = auth::local(request.peer_addr().map(|peer| peer.ip())).map_err(Problem::Unknown)?;
+    let service = service.ok_or(Problem::NotFound)?;
+    let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+    let body = body::read(request, payload, &app.manner.limits).await?;
+    let keeping = keep(app.clone().into_inner(), client, service, body);
+    // A panic is this call's alone (FAULTS P07).
+    AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or(Err(Problem::Panicked))
+}
+
+async fn keep(
+    app: Arc<App>,
+    client: VerifiedClient,
+    service: &'static Service,
+    body: Bytes,
+) -> Result<Recorded<usize>, Problem> {
+    let refused = |error| Problem::Refused(Refusal::Request(error));
+    let json = Json::scan(&body, &app.manner.limits).map_err(|error| refused(RequestError::Json(error)))?;
+    let items = feedback::read(&json).map_err(refused)?;
+    let at = Timestamp::now();
+    let told = |Item { card, accepted, text }: Item| Feedback {
+        at,
+        service: service.id.to_owned(),
+        client: client.name().to_owned(),
+        card: card.to_string(),
+        outcome: if accepted { Outcome::Accepted } else { Outcome::Overridden },
+        item: text,
+    };
+    let items = items.into_iter().map(told).collect();
+    record::keep_feedback(&*app.ledger, items).await.map_err(Problem::Ledger)
+}
+
+/// The only 200 to feedback: it takes what was recorded to say it.
+fn ok(_kept: &Recorded<usize>, call: &str) -> HttpResponse {
+    HttpResponse::Ok().insert_header((REQUEST_ID, call)).insert_header((CACHE_CONTROL, "no-store")).finish()
+}
