@@ -5,6 +5,7 @@ mod cards;
 mod coverage_information;
 mod discovery;
 mod exchange;
+mod offers;
 mod orders;
 mod said;
 mod table;
@@ -79,12 +80,16 @@ fn the_table_is_printed() {
 
 #[test]
 fn what_is_wrong_with_a_table_is_found() {
-    let table = read("# of nothing\na-1 | SHALL | It is so\n  = x::y\n  ~ mostly\na-2 | MAY | It may be\n  - not here\n");
+    let table =
+        read("# of nothing\na-1 | SHALL | It is so\n  = x::y\n  ~ mostly\na-2 | MAY | It may be\n  - not here\n");
     assert_eq!(table[0].status, Status::Proved(vec!["x::y".to_owned()]));
     assert_eq!(table[0].note.as_deref(), Some("mostly"));
     assert_eq!(counts(&table, "statements"), "2 statements: 1 proved, 1 do not apply, 0 open");
     let known = tests();
-    for test in ["conformance::what_is_wrong_with_a_table_is_found", "request::json::tests::j05_numbers_are_kept_as_they_are_written"] {
+    for test in [
+        "conformance::what_is_wrong_with_a_table_is_found",
+        "request::json::tests::j05_numbers_are_kept_as_they_are_written",
+    ] {
         assert!(known.contains(test), "{test} is not found");
     }
     assert!(!known.contains("faults::secrets::panics_in_a_process_of_its_own"), "it is ignored");

@@ -16,7 +16,8 @@ fn cards() -> Vec<(&'static str, &'static Value)> {
 
 /// The cards that lead somewhere.
 fn references() -> Vec<(&'static str, &'static Value)> {
-    let found: Vec<_> = cards().into_iter().filter(|(_, card)| card["source"]["topic"]["code"] == "guideline").collect();
+    let found: Vec<_> =
+        cards().into_iter().filter(|(_, card)| card["source"]["topic"]["code"] == "guideline").collect();
     assert!(found.len() > 20);
     found
 }
@@ -36,9 +37,7 @@ fn dev_24_a_card_about_one_of_several_orders_names_it() {
     let inpatient = json!([{"coding": [{
         "system": "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set", "code": "21"
     }]}]);
-    let coded = |code: &str, text: &str| {
-        json!({"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": code}], "text": text})
-    };
+    let coded = |code: &str, text: &str| json!({"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": code}], "text": text});
     let request = order("47383").ordering("locationCode", inpatient).times(2);
     let request = request.with(&format!("{ORDER}/code"), coded("47383", "Canary through the skin"));
     let request = request.with(&format!("{second}/code"), coded("47371", "Canary by laparoscope"));
@@ -151,7 +150,8 @@ fn resp_12_a_card_is_never_all_that_coverage_information_says_already() {
     }
     // Where there is nothing else to say, there is no card.
     let app = TestApp::start();
-    for request in [order("70551"), order("47383").covered("status", "cancelled"), order("47383").not_ordering("code")] {
+    for request in [order("70551"), order("47383").covered("status", "cancelled"), order("47383").not_ordering("code")]
+    {
         assert_eq!(app.sign(request).decided().summaries(), [""; 0]);
     }
 }
@@ -178,7 +178,10 @@ fn resp_18_an_external_reference_has_links_to_whole_addresses() {
         assert!(!links.is_empty(), "{name}");
         for link in links {
             assert_eq!(link["type"], "absolute", "{name}");
-            assert!(link["url"].as_str().unwrap().starts_with("https://") && link.get("appContext").is_none(), "{name}");
+            assert!(
+                link["url"].as_str().unwrap().starts_with("https://") && link.get("appContext").is_none(),
+                "{name}"
+            );
         }
         assert_eq!(card.get("suggestions"), None, "{name}");
     }
@@ -205,7 +208,8 @@ fn resp_21_links_lead_to_the_document_itself_and_to_its_page_where_there_is_one(
 
 #[test]
 fn resp_24_instructions_have_nothing_to_click() {
-    let instructions: Vec<_> = cards().into_iter().filter(|(_, card)| card["source"]["topic"]["code"] == "claim").collect();
+    let instructions: Vec<_> =
+        cards().into_iter().filter(|(_, card)| card["source"]["topic"]["code"] == "claim").collect();
     assert!(instructions.len() > 5);
     for (name, card) in instructions {
         assert_eq!((card.get("links"), card.get("suggestions")), (None, None), "{name}");

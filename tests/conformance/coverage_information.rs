@@ -185,8 +185,22 @@ fn resp_51_what_an_order_does_not_say_is_taken_from_what_does() {
 fn conf_13_answers_speak_in_the_guides_own_elements() {
     let extensions = ["davinci-crd.associated-resource", "davinci-crd.if-none-exist"];
     let elements = [
-        "coverage", "covered", "pa-needed", "doc-needed", "doc-purpose", "info-needed", "billingCode", "reason", "detail",
-        "dependency", "questionnaire", "date", "coverage-assertion-id", "satisfied-pa-id", "contact", "expiry-date",
+        "coverage",
+        "covered",
+        "pa-needed",
+        "doc-needed",
+        "doc-purpose",
+        "info-needed",
+        "billingCode",
+        "reason",
+        "detail",
+        "dependency",
+        "questionnaire",
+        "date",
+        "coverage-assertion-id",
+        "satisfied-pa-id",
+        "contact",
+        "expiry-date",
     ];
     for pair in PAIRS.iter() {
         let own = pair.cards().iter().flat_map(|card| card["extension"].as_object().into_iter().flatten());

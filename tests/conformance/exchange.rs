@@ -76,3 +76,25 @@ fn hooks_prefetch_4_a_prefetch_that_was_not_asked_for_under_this_name_is_found()
     let renamed = request.without("/prefetch/coverage").with("/prefetch/item7", coverage);
     assert_eq!(app.sign(renamed).decided().says("covered"), ["not-covered"]);
 }
+
+#[test]
+fn hooks_response_4_an_answer_from_what_was_sent_comes_in_half_a_second() {
+    let app = TestApp::start();
+    let mut took: Vec<Duration> = Vec::new();
+    for _ in 0..20 {
+        let began = Instant::now();
+        app.sign(order("47383")).decided();
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    assert!(took[took.len() / 2] < Duration::from_millis(500), "{took:?}");
+}
+
+#[test]
+fn hooks_card_10_no_answer_uses_what_cds_hooks_2_0_does_not_have() {
+    for pair in PAIRS.iter() {
+        for newer in ["actionSelectionBehavior", "autolaunchable", "hookVersion"] {
+            assert!(!pair.answer.to_string().contains(&format!("\"{newer}\"")), "{}: {newer}", pair.name);
+        }
+    }
+}

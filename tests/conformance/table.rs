@@ -73,7 +73,8 @@ impl Statement {
 /// `144 statements: 1 proved, 1 does not apply, 1 open`
 pub fn counts(statements: &[Statement], called: &str) -> String {
     let count = |of: fn(&Status) -> bool| statements.iter().filter(|statement| of(&statement.status)).count();
-    let (proved, not) = (count(|it| matches!(it, Status::Proved(_))), count(|it| matches!(it, Status::DoesNotApply(_))));
+    let (proved, not) =
+        (count(|it| matches!(it, Status::Proved(_))), count(|it| matches!(it, Status::DoesNotApply(_))));
     let open = count(|it| matches!(it, Status::Open(_)));
     format!("{} {called}: {proved} proved, {not} do not apply, {open} open", statements.len())
 }
