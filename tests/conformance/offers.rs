@@ -3,7 +3,9 @@
 use covenant::decide::facts::{InForce, Membership, Standing};
 use covenant::gather::learned::{LookupFailed, MemberReply};
 use covenant::request::schema;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::said::{name, resources};
 
 use crate::policies::ask::{CPT, Said, Says, coverage, service, sign};
 use crate::policies::examples::examples;
@@ -95,6 +97,18 @@ fn resp_45_a_coverage_that_is_not_found_or_not_in_force_is_not_covered() {
     let ended = Membership { in_force, coverage: coverage().to_string(), authorizations: Vec::new() };
     let (covered, code, _) = told(Ok(Standing::Member(ended)));
     assert_eq!((covered, &*code), (vec!["not-covered".to_owned()], "no-active-coverage"));
+}
+
+#[test]
+fn hook_34_an_order_that_is_not_selected_is_looked_at_beside_the_one_that_is() {
+    let example = examples().into_iter().find(|example| example.name == "ex-108-dependency").unwrap();
+    let mut request: Value = serde_json::from_str(&example.request).unwrap();
+    let drafts: Vec<String> = resources(&request["context"]["draftOrders"]).into_iter().map(name).collect();
+    request["hook"] = json!("order-select");
+    request["context"]["selections"] = json!([drafts[0]]);
+    let said = Said::to("selected", &request.to_string(), Says::default());
+    assert_eq!(said.repetitions().len(), 1, "{}", said.text);
+    assert_eq!(said.parts("dependency")[0]["valueReference"]["reference"], *drafts[1]);
 }
 
 #[test]
