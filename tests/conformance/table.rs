@@ -70,13 +70,15 @@ impl Statement {
     }
 }
 
-/// `144 statements: 1 proved, 1 does not apply, 1 open`
+/// `144 statements: 130 proved, 12 do not apply, 2 open: sec-1, sec-2`
 pub fn counts(statements: &[Statement], called: &str) -> String {
     let count = |of: fn(&Status) -> bool| statements.iter().filter(|statement| of(&statement.status)).count();
-    let (proved, not) =
-        (count(|it| matches!(it, Status::Proved(_))), count(|it| matches!(it, Status::DoesNotApply(_))));
-    let open = count(|it| matches!(it, Status::Open(_)));
-    format!("{} {called}: {proved} proved, {not} do not apply, {open} open", statements.len())
+    let proved = count(|status| matches!(status, Status::Proved(_)));
+    let not = count(|status| matches!(status, Status::DoesNotApply(_)));
+    let open = statements.iter().filter(|statement| matches!(statement.status, Status::Open(_)));
+    let open: Vec<&str> = open.map(|statement| &*statement.id).collect();
+    let which = if open.is_empty() { String::new() } else { format!(": {}", open.join(", ")) };
+    format!("{} {called}: {proved} proved, {not} do not apply, {} open{which}", statements.len(), open.len())
 }
 
 /// The names of all tests that are run, as cargo prints them: of this binary as it lists them itself, of the library as
