@@ -25,7 +25,7 @@ use model::{CLINICAL, COVERED, Given, Model, PA_NEEDED, UNKNOWN};
 const ORDERS: usize = 40;
 
 fn choices() -> impl Strategy<Value = Vec<u16>> {
-    prop::collection::vec(any::<u16>(), 0..900)
+    prop::collection::vec(any::<u16>(), 0..1_300)
 }
 
 fn config(cases: u32) -> Config {
@@ -199,7 +199,7 @@ fn law_7_every_answer_from_the_default_policies_satisfies_the_guide() {
         usize::try_from(state >> 33).unwrap() % count
     };
     for _ in 0..80_000 {
-        let numbers: Vec<u16> = (0..16).map(|_| u16::try_from(next(1 << 16)).unwrap()).collect();
+        let numbers: Vec<u16> = (0..24).map(|_| u16::try_from(next(1 << 16)).unwrap()).collect();
         let given = Given::any(&mut Draw::new(&numbers));
         let mut facts = facts(&given, &SET);
         let mut code = |kept: usize| (next(kept) == 0).then(|| codes[next(codes.len())].clone());

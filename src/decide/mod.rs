@@ -83,12 +83,12 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
     let authorized = authorized(facts, codes).filter(|_| pa_needed.same != Some(Some(model::PaNeeded::NoAuth)));
     let authorized = authorized.filter(|_| covered.same != Some(model::Covered::NotCovered));
     let unsure = authorized.is_none() && pa_needed.unavailable;
-    let beside = (unsure || documents.unavailable) && !only_not_covered;
+    let lost = documents.unavailable;
     let mut documentation = documentation(documents, &covered, &worlds);
-    if let Some(documentation) = documentation.as_mut().filter(|_| authorized.is_some()) {
-        // There is no request any more that documents could go with (crd-ci-q4).
-        documentation.purposes.retain(|purpose| *purpose != DocPurpose::WithPa);
+    if authorized.is_some() {
+        documentation = documentation.and_then(without_request);
     }
+    let beside = (unsure || lost && documentation.is_some()) && !only_not_covered;
     Determination {
         billing_code: billing.cloned(),
         covered: covered_of(covered.same, &covered.needs()),
@@ -105,6 +105,14 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
         shown: shown(facts, &worlds),
         trace: trace(facts, &worlds),
     }
+}
+
+/// Documentation where authorisation stands: there is no request any more that documents could go with (crd-ci-q4), and what
+/// was for nothing else is not needed.
+fn without_request(mut documentation: Documentation) -> Option<Documentation> {
+    let before = documentation.purposes.len();
+    documentation.purposes.retain(|purpose| *purpose != DocPurpose::WithPa);
+    (!documentation.purposes.is_empty() || before == 0).then_some(documentation)
 }
 
 /// What the codes may mean to the policies, all of them together: they are names of one service.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::extension::{Coding, Concept, ContactDetail, ContactPoint, Extension, Period, Quantity, Reference, Value};
 use super::words::{self, Words};
-use crate::decide::determination::{Covered, Determination, Documentation, Held, InfoNeeded, Needs, PaNeeded};
+use crate::decide::determination::{Covered, Determination, Documentation, Held, Holds, InfoNeeded, Needs, PaNeeded};
 use crate::policy::model::{Detail, DetailCategory, DetailValue, DocNeeded, DocPurpose, PolicySet, Reason};
 use crate::request::version::Version;
 
@@ -211,7 +211,9 @@ fn info_needed(shape: Shape, info: InfoNeeded) -> &'static str {
 }
 
 fn reason<'a>(shape: Shape, held: &Held<'a, Reason>, words: &Words) -> Concept<'a> {
-    let coding = held.what.coding.as_ref().filter(|(_, code)| shape.reason_codes().contains(&&**code));
+    // A code has no "if": one that holds in some cases only would be read as if it held (CRD resp-44, resp-45).
+    let sure = held.holds == Holds::Always;
+    let coding = held.what.coding.as_ref().filter(|(_, code)| sure && shape.reason_codes().contains(&&**code));
     let text = words.plain(&held.what.text, &held.holds);
     let text = match words::condition(&held.holds) {
         Some(condition) => format!("{condition}: {text}"),

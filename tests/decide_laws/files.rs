@@ -3,21 +3,22 @@
 use covenant::decide::facts::{Cover, Days, Fact, Facts, InForce, Why};
 use covenant::policy::check;
 use covenant::policy::load::{self, Problem};
-use covenant::policy::model::{Coding, FactName, PolicySet};
+use covenant::policy::model::{Coding, FactName, PolicySet, Value as FactValue};
 use fhir_resources::{File, embedded};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::model::{
-    CLINICAL, COVERED, Case, DIAGNOSES, DOC_NEEDED, Given, Known, Model, NARROW, Outcome, PA_NEEDED, PLANS, SETTINGS,
-    UNLISTED, Version,
+    CLINICAL, COVERED, Case, DIAGNOSES, DOC_NEEDED, Given, Known, Model, NARROW, Outcome, PA_NEEDED, PERFORMERS, PLANS,
+    SETTINGS, UNLISTED, Version, Wanted,
 };
 use crate::laws_support::TODAY;
 
 const BASE: &str = "https://covenant.example/fhir/";
 const CPT: &str = "http://www.ama-assn.org/go/cpt";
 const SNOMED: &str = "http://snomed.info/sct";
+const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
 const ICD: &str = "http://hl7.org/fhir/sid/icd-10-cm";
 
 /// The names of all codes, by their number.
@@ -39,6 +40,11 @@ pub fn files(model: &Model) -> Vec<File> {
         file.path.starts_with("payer/") || (file.path.starts_with("terminology/") && !file.path.contains("ConceptMap"))
     };
     let mut files: Vec<File> = embedded().into_iter().filter(kept).collect();
+    let npi = json!({
+        "resourceType": "NamingSystem", "id": "us-npi", "name": "NPI", "status": "active", "kind": "identifier",
+        "date": "2020", "uniqueId": [{"type": "uri", "value": NPI, "preferred": true}]
+    });
+    files.push(file("terminology/NamingSystem-us-npi.json", &npi));
     for (index, version) in model.versions.iter().enumerate() {
         files.push(file(
             &format!("policies/{0}/PlanDefinition-{0}-{index}.json", version.policy),
@@ -97,6 +103,19 @@ fn input(kind: &str, path: &str, codes: &[(&str, &str)]) -> Value {
     json!({"type": kind, "codeFilter": [{"path": path, "code": codes}]})
 }
 
+/// A condition, or that it must not hold.
+fn negated(mut input: Value, not: bool) -> Value {
+    if not {
+        let filter = &mut input["codeFilter"][0];
+        let said = json!({"url": format!("{BASE}StructureDefinition/not"), "valueBoolean": true});
+        match filter["extension"].as_array_mut() {
+            Some(extensions) => extensions.push(said),
+            None => filter["extension"] = json!([said]),
+        }
+    }
+    input
+}
+
 fn case(index: usize, number: usize, case: &Case) -> Value {
     let own = |system: &str| format!("{BASE}CodeSystem/{system}");
     let (setting_system, plan_system) = (own("setting"), own("plan"));
@@ -108,9 +127,24 @@ fn case(index: usize, number: usize, case: &Case) -> Value {
         let plans: Vec<_> = plans.iter().map(|plan| (&*plan_system, PLANS[*plan])).collect();
         inputs.push(input("Coverage", "plan", &plans));
     }
-    if let Some(diagnoses) = &case.diagnosis {
-        let diagnoses: Vec<_> = diagnoses.iter().map(|diagnosis| (ICD, DIAGNOSES[*diagnosis])).collect();
-        inputs.push(input("Condition", "code", &diagnoses));
+    if let Some(Wanted { what, not }) = &case.diagnosis {
+        let diagnoses: Vec<_> = what.iter().map(|diagnosis| (ICD, DIAGNOSES[*diagnosis])).collect();
+        inputs.push(negated(input("Condition", "code", &diagnoses), *not));
+    }
+    if let Some(Wanted { what, not }) = &case.performer {
+        let performers: Vec<_> = what.iter().map(|performer| (NPI, PERFORMERS[*performer])).collect();
+        inputs.push(negated(input("ServiceRequest", "performer", &performers), *not));
+    }
+    if let Some(Wanted { what: (low, high), not }) = &case.age {
+        let mut range = json!({});
+        for (name, bound) in [("low", low), ("high", high)] {
+            if let Some(bound) = bound {
+                range[name] = json!({"value": bound});
+            }
+        }
+        let range = json!([{"url": format!("{BASE}StructureDefinition/range"), "valueRange": range}]);
+        let age = json!({"type": "Patient", "codeFilter": [{"extension": range, "path": "age"}]});
+        inputs.push(negated(age, *not));
     }
     let id = format!("case-{index}-{number}");
     let parts = outcome(&case.outcome, &id);
@@ -168,5 +202,15 @@ pub fn facts(given: &Given, set: &PolicySet) -> Facts {
     facts.set_codes(FactName::Setting, fact(given.setting, |setting| own("setting", SETTINGS[setting])));
     facts.set_codes(FactName::Plan, fact(given.plan, |plan| own("plan", PLANS[plan])));
     facts.set_codes(FactName::Diagnosis, fact(given.diagnosis, diagnoses));
+    // The default set knows no numbers of providers: no rule of it asks for them.
+    if let Some(system) = set.system(NPI) {
+        let performers = |bits: usize| {
+            let named = PERFORMERS.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
+            named.map(|(_, code)| Coding { system, code: (*code).into() }).collect()
+        };
+        facts.set_codes(FactName::Performer, fact(given.performer, performers));
+    }
+    let age = |age: usize| FactValue::Number(i64::try_from(age).unwrap() * 1000);
+    facts.set(FactName::Age, fact(given.age, age));
     facts
 }

@@ -16,6 +16,10 @@ pub const PLANS: [&str; 4] =
     ["commercial-managed-care", "commercial-ppo-indemnity", "medicare-hmo-blue", "medicare-ppo-blue"];
 /// The last is in no policy.
 pub const DIAGNOSES: [&str; 4] = ["C22.0", "C78.7", "C18.9", "Z00.0"];
+/// The last is in no policy.
+pub const PERFORMERS: [&str; 3] = ["0000000001", "0000000002", "0000000009"];
+/// Patients are younger than this, and bounds of rules lie between.
+pub const AGES: usize = 6;
 /// Days after the first of December.
 pub const DAYS: usize = 10;
 
@@ -32,12 +36,23 @@ pub struct Outcome {
     pub doc_needed: Vec<usize>,
 }
 
+/// What a case wants of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted<T> {
+    pub what: T,
+    /// Whether it must not be so.
+    pub not: bool,
+}
+
 /// A case; a fact that it does not name may have any value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Case {
     pub setting: Option<usize>,
     pub plan: Option<Vec<usize>>,
-    pub diagnosis: Option<Vec<usize>>,
+    pub diagnosis: Option<Wanted<Vec<usize>>>,
+    pub performer: Option<Wanted<Vec<usize>>>,
+    /// From and to, both meant; one of them may be left out.
+    pub age: Option<Wanted<(Option<usize>, Option<usize>)>>,
     pub outcome: Outcome,
 }
 
@@ -80,10 +95,13 @@ pub struct Given {
     pub plan: Known<usize>,
     /// A bit for each diagnosis; never none.
     pub diagnosis: Known<usize>,
+    /// A bit for each performer; none for one whom no rule could name.
+    pub performer: Known<usize>,
+    pub age: Known<usize>,
 }
 
 impl Model {
-    /// A set whose cases are exactly one for all facts. Without negation that leaves diagnoses out of its cases.
+    /// A set whose cases are exactly one for all facts.
     pub fn proved(draw: &mut Draw<'_>) -> Self {
         Self::of(draw, exactly_one)
     }
@@ -94,7 +112,9 @@ impl Model {
             let case = |draw: &mut Draw<'_>| Case {
                 setting: draw.one_in(2).then(|| draw.below(2)),
                 plan: draw.one_in(2).then(|| draw.some_of(PLANS.len())),
-                diagnosis: draw.one_in(2).then(|| draw.some_of(DIAGNOSES.len() - 1)),
+                diagnosis: draw.one_in(2).then(|| wanted(draw, diagnoses)),
+                performer: draw.one_in(3).then(|| wanted(draw, performers)),
+                age: draw.one_in(3).then(|| wanted(draw, ages)),
                 outcome: Outcome::any(draw),
             };
             (0..=draw.below(4)).map(|_| case(draw)).collect()
@@ -127,7 +147,48 @@ impl Model {
     }
 }
 
-/// Cases that share out all settings and plans.
+fn wanted<T>(draw: &mut Draw<'_>, of: fn(&mut Draw<'_>) -> T) -> Wanted<T> {
+    Wanted { what: of(draw), not: draw.one_in(2) }
+}
+
+fn diagnoses(draw: &mut Draw<'_>) -> Vec<usize> {
+    draw.some_of(DIAGNOSES.len() - 1)
+}
+
+fn performers(draw: &mut Draw<'_>) -> Vec<usize> {
+    draw.some_of(PERFORMERS.len() - 1)
+}
+
+fn ages(draw: &mut Draw<'_>) -> (Option<usize>, Option<usize>) {
+    let (low, high) = (1 + draw.below(AGES - 2), 1 + draw.below(AGES - 2));
+    [(Some(low.min(high)), Some(low.max(high))), (Some(low), None), (None, Some(high))][draw.below(3)]
+}
+
+/// A case, or two that share out what else one fact may be.
+fn split(draw: &mut Draw<'_>, case: Case) -> Vec<Case> {
+    fn two<T: Clone>(what: T) -> [Option<Wanted<T>>; 2] {
+        [false, true].map(|not| Some(Wanted { what: what.clone(), not }))
+    }
+    let other = Outcome::any(draw);
+    let both = |first: Case, second: Case| vec![first, Case { outcome: other, ..second }];
+    match draw.below(5) {
+        0 => {
+            let [is, not] = two(diagnoses(draw));
+            both(Case { diagnosis: is, ..case.clone() }, Case { diagnosis: not, ..case })
+        }
+        1 => {
+            let [is, not] = two(performers(draw));
+            both(Case { performer: is, ..case.clone() }, Case { performer: not, ..case })
+        }
+        2 => {
+            let [is, not] = two(ages(draw));
+            both(Case { age: is, ..case.clone() }, Case { age: not, ..case })
+        }
+        _ => vec![case],
+    }
+}
+
+/// Cases that share out all settings and plans, and some of them another fact too.
 fn exactly_one(draw: &mut Draw<'_>) -> Vec<Case> {
     let settings = if draw.one_in(2) { vec![Some(0), Some(1)] } else { vec![None] };
     let mut cases = Vec::new();
@@ -137,7 +198,8 @@ fn exactly_one(draw: &mut Draw<'_>) -> Vec<Case> {
             let plans: Vec<usize> = (0..PLANS.len()).filter(|plan| groups[*plan] == group).collect();
             if !plans.is_empty() {
                 let plan = (plans.len() < PLANS.len()).then_some(plans);
-                cases.push(Case { setting, plan, diagnosis: None, outcome: Outcome::any(draw) });
+                let case = Case { setting, plan, outcome: Outcome::any(draw), ..Case::default() };
+                cases.extend(split(draw, case));
             }
         }
     }
@@ -170,6 +232,8 @@ impl Given {
     pub fn any(draw: &mut Draw<'_>) -> Self {
         let mut given = Self::full(draw);
         given.days.1 = (given.days.0 + [0, 0, 0, 1, 3, 5][draw.below(6)]).min(DAYS - 1);
+        // Not all at once: there are only so many ways that things could turn out.
+        let of_the_patient = draw.one_in(2);
         let mut missing = |known: &mut Known<usize>| match draw.below(8) {
             0..4 => {}
             4..7 => *known = Known::Absent,
@@ -177,7 +241,12 @@ impl Given {
         };
         missing(&mut given.setting);
         missing(&mut given.plan);
-        missing(&mut given.diagnosis);
+        if of_the_patient {
+            missing(&mut given.diagnosis);
+        } else {
+            missing(&mut given.performer);
+            missing(&mut given.age);
+        }
         given
     }
 
@@ -192,6 +261,8 @@ impl Given {
             setting: Known::Known(draw.below(SETTINGS.len())),
             plan: Known::Known(draw.below(PLANS.len())),
             diagnosis: Known::Known(1 + draw.below((1 << DIAGNOSES.len()) - 1)),
+            performer: Known::Known(draw.below(1 << PERFORMERS.len())),
+            age: Known::Known(draw.below(AGES)),
         }
     }
 
@@ -203,17 +274,28 @@ impl Given {
                 Known::Absent | Known::Unavailable => all.collect(),
             }
         }
-        let mut all = Vec::new();
-        for day in self.days.0..=self.days.1 {
-            for setting in values(self.setting, 0..SETTINGS.len()) {
-                for plan in values(self.plan, 0..PLANS.len()) {
-                    for diagnosis in values(self.diagnosis, 1..1 << DIAGNOSES.len()) {
-                        let known = [setting, plan, diagnosis].map(Known::Known);
-                        let [setting, plan, diagnosis] = known;
-                        all.push(Self { days: (day, day), setting, plan, diagnosis, ..self.clone() });
-                    }
-                }
-            }
+        let mut all: Vec<Self> =
+            (self.days.0..=self.days.1).map(|day| Self { days: (day, day), ..self.clone() }).collect();
+        type Place = fn(&mut Given) -> &mut Known<usize>;
+        let facts: [(Place, std::ops::Range<usize>); 5] = [
+            (|given| &mut given.setting, 0..SETTINGS.len()),
+            (|given| &mut given.plan, 0..PLANS.len()),
+            (|given| &mut given.diagnosis, 1..1 << DIAGNOSES.len()),
+            (|given| &mut given.performer, 0..1 << PERFORMERS.len()),
+            (|given| &mut given.age, 0..AGES),
+        ];
+        for (place, range) in facts {
+            let known = *place(&mut self.clone());
+            let with = |given: &Self, value: usize| {
+                let mut given = given.clone();
+                *place(&mut given) = Known::Known(value);
+                given
+            };
+            let values = values(known, range);
+            all = all
+                .iter()
+                .flat_map(|given| values.iter().map(|value| with(given, *value)).collect::<Vec<_>>())
+                .collect();
         }
         all
     }

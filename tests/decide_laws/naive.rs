@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::{COVERED, Given, Known, Model, NARROW, Outcome, PA_NEEDED, Version};
+use super::model::{COVERED, Case, Given, Known, Model, NARROW, Outcome, PA_NEEDED, Version};
 
 /// What is decided, as far as the laws look at it.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,8 +17,11 @@ pub struct Decided {
     pub said_conditional: bool,
 }
 
-/// Day, setting, plan, diagnosis and speaking policy of a world.
-type Place = [usize; 5];
+/// Day, setting, plan, diagnosis, performer, age and speaking policy of a world.
+type Place = [usize; 7];
+
+/// What is asked for where one of them makes a difference.
+const ASKED: [&str; 7] = ["timeframe", "location", "OTH", "OTH", "performer", "OTH", "detail-code"];
 
 const NOBODY: usize = usize::MAX;
 const CONDITIONAL: usize = 1;
@@ -30,12 +33,13 @@ pub fn decide(model: &Model, given: &Given) -> Decided {
     let mut worlds: Vec<(Place, Outcome)> = Vec::new();
     for full in given.completions() {
         let known = |fact: Known<usize>| if let Known::Known(value) = fact { value } else { unreachable!() };
-        let [setting, plan, diagnosis] = [full.setting, full.plan, full.diagnosis].map(known);
+        let facts = [full.setting, full.plan, full.diagnosis, full.performer, full.age].map(known);
         for speaker in speakers(model, given, full.days.0) {
-            let outcome = outcome(model, &full, speaker, [setting, plan, diagnosis]);
+            let outcome = outcome(model, &full, speaker, facts);
             // Who speaks of a policy's own code follows from the day, so it is no open question of its own.
             let open = if given.code < NARROW.len() { 0 } else { speaker };
-            worlds.push(([full.days.0, setting, plan, diagnosis, open], outcome));
+            let [setting, plan, diagnosis, performer, age] = facts;
+            worlds.push(([full.days.0, setting, plan, diagnosis, performer, age, open], outcome));
         }
     }
     let covered: Vec<_> = worlds.iter().map(|(place, it)| (*place, Some(it.covered))).collect();
@@ -46,7 +50,7 @@ pub fn decide(model: &Model, given: &Given) -> Decided {
     let (one_covered, covered_by) = agreed(&covered);
     let (one_pa_needed, pa_needed_by) = agreed(&pa_needed);
     let (_, documents_by) = agreed(&documents);
-    let lost = [(1, given.setting), (2, given.plan), (3, given.diagnosis)];
+    let lost = [(1, given.setting), (2, given.plan), (3, given.diagnosis), (4, given.performer), (5, given.age)];
     let lost =
         |by: &BTreeSet<usize>| lost.iter().any(|(fact, known)| by.contains(fact) && *known == Known::Unavailable);
     if lost(&covered_by) {
@@ -63,7 +67,7 @@ pub fn decide(model: &Model, given: &Given) -> Decided {
     Decided {
         covered: COVERED[one_covered.unwrap_or(CONDITIONAL)],
         pa_needed: PA_NEEDED[pa_needed],
-        info: open.into_iter().map(|fact| ["timeframe", "location", "OTH", "OTH", "detail-code"][fact]).collect(),
+        info: open.into_iter().map(|fact| ASKED[fact]).collect(),
         said_conditional,
     }
 }
@@ -83,7 +87,7 @@ fn agreed<T: PartialEq + Clone>(worlds: &[(Place, Option<T>)]) -> (Option<T>, BT
             *rest_alike.entry(rest).or_insert(said) != said
         })
     };
-    (None, (0..5).filter(matters).collect())
+    (None, (0..7).filter(matters).collect())
 }
 
 /// The policies that may speak of the code.
@@ -101,7 +105,7 @@ fn in_force(version: &Version, day: usize) -> bool {
 }
 
 /// What is said when everything is known.
-fn outcome(model: &Model, full: &Given, speaker: usize, [setting, plan, diagnosis]: [usize; 3]) -> Outcome {
+fn outcome(model: &Model, full: &Given, speaker: usize, facts: [usize; 5]) -> Outcome {
     let day = full.days.0;
     let before = full.coverage.0.is_some_and(|first| day < first);
     let after = full.coverage.1.is_some_and(|last| last < day);
@@ -118,9 +122,7 @@ fn outcome(model: &Model, full: &Given, speaker: usize, [setting, plan, diagnosi
     };
     let mut strictest: Option<&Outcome> = None;
     for case in &version.cases {
-        let holds = case.setting.is_none_or(|named| named == setting)
-            && case.plan.as_ref().is_none_or(|named| named.contains(&plan))
-            && case.diagnosis.as_ref().is_none_or(|named| named.iter().any(|it| diagnosis & (1 << it) != 0));
+        let holds = holds(case, facts);
         let rank = |outcome: &Outcome| (outcome.covered, outcome.pa_needed);
         if holds && strictest.is_none_or(|other| rank(&case.outcome) >= rank(other)) {
             strictest = Some(&case.outcome);
@@ -128,4 +130,19 @@ fn outcome(model: &Model, full: &Given, speaker: usize, [setting, plan, diagnosi
     }
     // A technical answer, where no case holds.
     strictest.cloned().unwrap_or(Outcome { covered: 2, pa_needed: 0, doc_needed: Vec::new() })
+}
+
+fn holds(case: &Case, [setting, plan, diagnosis, performer, age]: [usize; 5]) -> bool {
+    let among = |bits: usize, named: &[usize]| named.iter().any(|it| bits & (1 << it) != 0);
+    if case.setting.is_some_and(|named| named != setting) || case.plan.as_ref().is_some_and(|it| !it.contains(&plan)) {
+        return false;
+    }
+    // Whether something is there, and whether it must not be, are never the same.
+    let diagnosed = case.diagnosis.as_ref().is_none_or(|it| among(diagnosis, &it.what) != it.not);
+    let performed = case.performer.as_ref().is_none_or(|it| among(performer, &it.what) != it.not);
+    let old = case.age.as_ref().is_none_or(|it| {
+        let (from, to) = it.what;
+        (from.is_none_or(|from| age >= from) && to.is_none_or(|to| age <= to)) != it.not
+    });
+    diagnosed && performed && old
 }

@@ -122,6 +122,19 @@ fn the_reason_codes_are_those_of_the_version() {
 }
 
 #[test]
+fn resp_45_a_reason_that_holds_in_some_cases_only_is_said_in_words_and_not_by_a_code() {
+    for version in VERSIONS {
+        let reasons = sign(&[service(CPT, "99903")]).in_version(version).answer().parts("reason");
+        assert_eq!(reasons.len(), 3, "nobody is named who performs it");
+        for reason in reasons {
+            let reason = &reason["valueCodeableConcept"];
+            assert!(reason["text"].as_str().unwrap().starts_with("If performed "), "{reason}");
+            assert_eq!(reason.get("coding"), None);
+        }
+    }
+}
+
+#[test]
 fn hook_19_a_supporting_hook_never_asks_for_documents() {
     for version in VERSIONS {
         for code in ["99901", "99902", "99913"] {
@@ -178,6 +191,9 @@ fn found_35_an_authorization_that_stands_is_said_unless_it_is_not_wanted() {
         let said = ask.answer();
         assert_eq!(said.codes("pa-needed"), ["satisfied"]);
         assert_eq!(said.parts("satisfied-pa-id")[0]["valueString"], "PA-123");
+        for name in ["doc-needed", "doc-purpose", "questionnaire"] {
+            assert!(said.parts(name).is_empty(), "{name}: there is no request any more that documents could go with");
+        }
         let said = ask.configured("unsolicited-determ", false).answer();
         assert_eq!(said.codes("pa-needed"), ["auth-needed"]);
         assert!(said.parts("satisfied-pa-id").is_empty());
