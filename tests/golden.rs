@@ -13,14 +13,15 @@ use crate::laws_support::{
     value_of,
 };
 
-struct Example {
-    name: String,
-    request: String,
+/// A request of the folder, and our answer.
+pub struct Example {
+    pub name: String,
+    pub request: String,
     /// The body of our answer.
-    answer: String,
+    pub answer: String,
 }
 
-fn examples() -> Vec<Example> {
+pub fn examples() -> Vec<Example> {
     let found = files_under(&repository("cds-hooks/examples")).into_iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?.strip_suffix(".request.json")?.to_owned();
         let request = fs::read_to_string(&path).unwrap();

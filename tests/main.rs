@@ -13,6 +13,7 @@ mod support;
 
 mod clients;
 mod commands;
+mod conformance;
 mod crash;
 mod decide_laws;
 mod ehr;

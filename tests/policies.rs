@@ -2,11 +2,11 @@
 //! offers everything that a card can offer. The data is there; what tests it is in `tests/policy_set`.
 
 #[path = "policy_set/ask.rs"]
-mod ask;
+pub mod ask;
 #[path = "policy_set/elements.rs"]
 mod elements;
 #[path = "policy_set/examples.rs"]
-mod examples;
+pub mod examples;
 #[path = "policy_set/offers.rs"]
 mod offers;
 #[path = "policy_set/proofs.rs"]
