@@ -33,6 +33,24 @@ fn found_37_every_invocation_that_is_answered_is_kept() {
 }
 
 #[test]
+fn metric_1_what_the_measures_are_made_of_is_kept_with_each_answer() {
+    let ehr = FakeEhr::holding(held()).starts();
+    let app = TestApp::beside(&ehr);
+    let reply = app.sign(order("47383").without("/prefetch/coverage").of(&ehr)).decided();
+    let entry = app.entry(&reply.assertions()[0]);
+    // When, for whom, at which hook and version, under which rules, and how long it took.
+    assert!(entry.at.as_second() > 0 && entry.took_micros > 0);
+    assert_eq!((entry.service.as_str(), entry.crd_version.as_str(), entry.status), ("order-sign-crd", "2.2", 200));
+    assert!(!entry.client.is_empty() && entry.policy_set.len() == 64);
+    // What was ordered and answered, whether the token was used, and what was decided.
+    let request: Value = serde_json::from_slice(&entry.request).unwrap();
+    assert_eq!(request["context"]["draftOrders"]["entry"][0]["resource"]["resourceType"], "ServiceRequest");
+    assert_eq!(entry.response, reply.body);
+    assert!(entry.learned.contains("Coverage"), "{}", entry.learned);
+    assert!(entry.determinations.contains("not-covered"), "{}", entry.determinations);
+}
+
+#[test]
 fn hook_9_what_is_not_answered_has_a_status_that_says_so() {
     let app = TestApp::start();
     for (request, status, issue) in [

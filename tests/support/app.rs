@@ -108,6 +108,11 @@ impl TestApp {
         verdict.entries - u64::try_from(self.ledger.refusals().len()).unwrap()
     }
 
+    /// The entry that promised an assertion.
+    pub fn entry(&self, assertion: &str) -> Entry {
+        self.ledger.find(assertion).unwrap().expect("an entry of this assertion")
+    }
+
     /// The refusals that the ledger was given.
     pub fn refusals(&self) -> Vec<Entry> {
         self.ledger.refusals()
