@@ -55,6 +55,7 @@ fn main() {
     };
     let by_number = |it: usize| MemberQuery { birth_date: Some(born(it)), ..numbers(it) };
     let unknown = |it: usize| MemberQuery {
+        on: None,
         identifiers: vec![("https://ehr.example/mrn".into(), format!("{it}"))],
         family: vec!["Ignota".into()],
         given: vec!["Ana".into()],

@@ -32,7 +32,7 @@ fn hook_34_order_select_speaks_only_of_what_is_selected() {
     for name in &names {
         for written in [name.clone(), format!("https://ehr.example.org/fhir/{name}")] {
             let reply = app.invoke(request.clone().with("/context/selections", json!([written]))).decided();
-            assert_eq!(returned(&reply), [name.clone()]);
+            assert_eq!(returned(&reply), [name.as_str()]);
         }
     }
     let both = app.invoke(request.clone().with("/context/selections", json!(names))).decided();
