@@ -69,8 +69,8 @@ async fn answer_and_record(
 ) -> Outcome {
     let (started, set) = (Instant::now(), app.policies.now());
     let moment = Moment::now(&app.zone);
-    let asked = Asked { ehr: &app.ehr, directory: app.directory.as_deref(), client: client.name(), received: started };
-    let source = |invocation: &Invocation<'_>| asked.of(invocation);
+    let whom = Asked { ehr: &app.ehr, directory: app.directory.as_deref(), client: client.name(), received: started };
+    let source = |invocation: &Invocation<'_>| whom.of(invocation);
     let answer = answer::answer(&body, service, &set, &app.manner, &moment, source).await;
     let asked = Entry::asked(invocation, moment.at, moment.today, moment.seed, service.id, client.name(), &set.hash);
     let answer = match answer {
