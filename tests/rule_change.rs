@@ -5,7 +5,9 @@ mod set;
 
 use std::fs;
 
+use covenant::http::discovery::document;
 use covenant::policy::model::PolicySet;
+use covenant::request::schema;
 use serde_json::{Value, json};
 
 use crate::laws_support::{body, is_about, items, repository, returned, value_of};
@@ -344,4 +346,33 @@ fn law_1_files_that_contradict_each_other_are_refused_and_the_later_does_not_win
     ];
     let served: Vec<&str> = refused.iter().filter(|(_, refused)| !refused).map(|(file, _)| *file).collect();
     assert!(served.is_empty(), "served although a second file says otherwise: {served:?}");
+}
+
+#[test]
+fn dev_5_a_kind_of_card_that_no_service_declares_becomes_an_option_of_all() {
+    let set = Set::new();
+    set.change(RULES, |definition| {
+        definition["action"][0]["code"][0]["coding"][0] =
+            json!({"system": "http://terminology.hl7.org/CodeSystem/cdshooks-card-type", "code": "network", "display": "Network"});
+    });
+    let changed = set.load();
+    let document: Value = serde_json::from_str(&document(&changed)).unwrap();
+    assert_eq!(schema::DISCOVERY.check(&document, ""), Ok(()));
+    let services = document["services"].as_array().unwrap();
+    assert_eq!(services.len(), 6);
+    for service in services {
+        let options = service["extension"]["davinci-crd.configuration-options"].as_array().unwrap();
+        let codes: Vec<&str> = options.iter().map(|option| option["code"].as_str().unwrap()).collect();
+        assert_eq!(codes.iter().filter(|code| **code == "network").count(), 1, "{codes:?}");
+        assert_eq!(codes.last(), Some(&"max-cards"));
+    }
+    let cards = |request: &str| {
+        let answer: Value = serde_json::from_str(&body(request, &changed, "dev-5")).unwrap();
+        answer["cards"].as_array().unwrap().iter().filter(|card| card["source"]["topic"]["code"] == "network").count()
+    };
+    let asked: Value = serde_json::from_str(&request("medicare-ppo-blue", None)).unwrap();
+    assert_eq!(cards(&asked.to_string()), 1);
+    let mut quiet = asked;
+    quiet["extension"]["davinci-crd.configuration"]["network"] = json!(false);
+    assert_eq!(cards(&quiet.to_string()), 0);
 }

@@ -40,7 +40,6 @@ pub struct App {
     zone: TimeZone,
     ehr: Ehr,
     directory: Option<Arc<dyn Directory>>,
-    discovery: String,
     places: Semaphore,
     once: Once,
 }
@@ -59,8 +58,7 @@ impl App {
     #[must_use]
     pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
-        let (discovery, once) = (discovery::document(), Once::default());
-        Self { policies, ledger, manner, zone, ehr, directory: None, discovery, places, once }
+        Self { policies, ledger, manner, zone, ehr, directory: None, places, once: Once::default() }
     }
 
     /// With a member directory to look patients and coverages up in.

@@ -53,7 +53,7 @@ pub const PROFILED: [&str; 18] = [
 ];
 
 fn services() -> Vec<Value> {
-    let document: Value = serde_json::from_str(&discovery::document()).unwrap();
+    let document: Value = serde_json::from_str(&discovery::document(&SET)).unwrap();
     document["services"].as_array().unwrap().clone()
 }
 
@@ -262,7 +262,7 @@ fn hooks_discovery_1_the_services_are_listed_at_their_place() {
     let head = "GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\n\r\n";
     let reply = app.connect().sends(head).reply();
     assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json; charset=utf-8")));
-    assert_eq!(reply.text(), discovery::document());
+    assert_eq!(reply.text(), discovery::document(&SET));
     assert!(reply.json()["services"].is_array());
 }
 
