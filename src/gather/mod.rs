@@ -19,7 +19,7 @@ use jiff::civil::Date;
 
 use crate::config::PayerCheck;
 use crate::decide::facts::{Companion, Cover, Facts, Why};
-use crate::policy::model::{Form, Offer, PolicySet};
+use crate::policy::model::{Form, Offer, Policy, PolicySet};
 use crate::request::json::View;
 use crate::request::schema::Misfit;
 use crate::request::version::Version;
@@ -176,8 +176,7 @@ fn all<'k>(known: &Known<'k>, set: &PolicySet, way: &Way) -> Result<Gathered<'k>
 
 /// Which of the forms that policies may ask for the EHR has already (CRD dev-20).
 fn forms(known: &Known<'_>, facts: &[Facts], set: &PolicySet) -> Vec<String> {
-    let codes = facts.iter().flat_map(|facts| facts.codes.iter().chain(&facts.billing_options));
-    let policies = codes.flat_map(|code| set.policies_of(code));
+    let policies = facts.iter().flat_map(|facts| may_speak(facts, set));
     let actions = policies.flat_map(|policy| policy.cases.iter().map(|case| &case.action).chain([&policy.scope]));
     let suggestions = actions.filter_map(|action| action.card.as_ref()).flat_map(|card| &card.suggestions);
     let forms = suggestions.filter_map(|suggestion| match &suggestion.offer {
@@ -193,11 +192,14 @@ fn forms(known: &Known<'_>, facts: &[Facts], set: &PolicySet) -> Vec<String> {
     found
 }
 
+/// The versions of policies that may speak of an order, by its codes.
+fn may_speak<'s>(facts: &Facts, set: &'s PolicySet) -> impl Iterator<Item = &'s Policy> {
+    facts.codes.iter().chain(&facts.billing_options).flat_map(|code| set.policies_of(code))
+}
+
 /// Whether a policy that may speak of an order looks at the others.
 fn depends_on_others(facts: &Facts, set: &PolicySet) -> bool {
-    let codes = facts.codes.iter().chain(&facts.billing_options);
-    let mut cases = codes.flat_map(|code| set.policies_of(code)).flat_map(|policy| &policy.cases);
-    cases.any(|case| !case.outcome.depends_on.is_empty())
+    may_speak(facts, set).flat_map(|policy| &policy.cases).any(|case| !case.outcome.depends_on.is_empty())
 }
 
 /// The other orders of the request with their codes.

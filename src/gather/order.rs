@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::coverage::Coverage;
 use super::fhir::{NoDate, codings, days, days_of, known as known_coding, list, names, string};
 use super::known::{Found, Known};
-use super::{GatherError, history, performer, person};
+use super::{GatherError, history, may_speak, performer, person};
 use crate::decide::facts::{Cover, Days, Fact, Facts, Why};
 use crate::policy::model::{Coding, FactName, PolicySet, Value as FactValue};
 use crate::policy::number::thousandths;
@@ -40,16 +40,18 @@ pub(super) fn facts(
     facts.unread = concepts.failed.filter(|_| facts.codes.is_empty() && facts.billing_options.is_empty());
     let ended = string(value, "status").is_some_and(|status| ENDED.contains(&status));
     facts.to_be_performed = !ended && value.get("doNotPerform") != Some(&Value::Bool(true));
-    let wanted = |name: FactName| {
-        let codes = facts.codes.iter().chain(&facts.billing_options);
-        let mut conditions = codes.flat_map(|code| set.policies_of(code)).flat_map(|policy| policy.conditions());
+    let wanted = |name| {
+        let mut conditions = may_speak(&facts, set).flat_map(|policy| policy.conditions());
         conditions.any(|condition| condition.fact == name)
     };
     let setting = setting(known, order, set, wanted(FactName::Setting))?;
-    let diagnosis = diagnosis(known, value, set, wanted(FactName::Diagnosis))?;
-    let performer = wanted(FactName::Performer).then(|| performer::performer(known, order, set, true)).transpose()?;
-    let history = wanted(FactName::History).then(|| history::history(known, order, set, true)).transpose()?;
-    let age = wanted(FactName::Age).then(|| person::age(known, days, true)).transpose()?;
+    // What only adds a paragraph may rest on some of the diagnoses; what decides rests on all.
+    let cases = may_speak(&facts, set).flat_map(|policy| &policy.cases);
+    let whole = cases.flat_map(|case| &case.action.conditions).any(|condition| condition.fact == FactName::Diagnosis);
+    let diagnosis = diagnosis(known, value, set, wanted(FactName::Diagnosis), whole)?;
+    let performer = wanted(FactName::Performer).then(|| performer::performer(known, order, set)).transpose()?;
+    let history = wanted(FactName::History).then(|| history::history(known, order, set)).transpose()?;
+    let age = wanted(FactName::Age).then(|| person::age(known, days)).transpose()?;
     facts.set_codes(FactName::Setting, setting);
     facts.set_codes(FactName::Diagnosis, diagnosis);
     facts.set_codes(FactName::Plan, coverage.map_or(Fact::Absent, |coverage| coverage.plan.clone()));
@@ -271,15 +273,20 @@ fn diagnosis(
     order: &Value,
     set: &PolicySet,
     wanted: bool,
+    whole: bool,
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let mut codes: Vec<Coding> = list(order, "reasonCode").iter().flat_map(|concept| codings(concept, set)).collect();
     let visited = list(order, "diagnosis").iter().filter_map(|diagnosis| diagnosis.get("condition"));
-    let mut failed = None;
+    let (mut failed, mut unsaid) = (None, false);
     for reference in list(order, "reasonReference").iter().chain(visited) {
         let condition = match known.resolve(order, reference, wanted && is_condition(reference))? {
             Found::Is(condition) if string(&condition, "resourceType") == Some("Condition") => condition,
             Found::Failed(why) => {
                 failed = Some(why);
+                continue;
+            }
+            Found::Unsaid => {
+                unsaid = true;
                 continue;
             }
             _ => continue,
@@ -292,8 +299,8 @@ fn diagnosis(
     codes.sort_unstable();
     codes.dedup();
     Ok(match failed {
-        Some(why) if codes.is_empty() => Fact::Unavailable(why),
-        _ if codes.is_empty() => Fact::Absent,
+        Some(why) if whole || codes.is_empty() => Fact::Unavailable(why),
+        _ if codes.is_empty() || whole && unsaid => Fact::Absent,
         _ => Fact::Known(codes),
     })
 }

@@ -11,42 +11,38 @@ use crate::request::Order;
 
 /// The performers of an order: the one it is dispatched to, else those it names itself.
 ///
-/// Several are all of them: a rule about one of them is a rule about the order.
+/// Several are all of them: a rule about one of them is a rule about the order. Where one of them is not known, none is:
+/// a rule may be about who is not among them.
 pub(super) fn performer(
     known: &Known<'_>,
     order: &Order<'_>,
     set: &PolicySet,
-    wanted: bool,
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let dispatched = known.invocation.performer.as_deref().map(|reference| json!({ "reference": reference }));
     let references = match dispatched {
         Some(reference) => vec![reference],
         None => named(order),
     };
-    let (mut numbers, mut seen, mut failed) = (Vec::new(), false, None);
+    let mut numbers = Vec::new();
     for reference in &references {
         let inline = reference.get("identifier").and_then(|identifier| number(identifier, set));
         if let Some(inline) = inline {
-            seen = true;
             numbers.push(inline);
             continue;
         }
-        match known.resolve(&order.value, reference, wanted)? {
-            Found::Is(resource) => {
-                seen |= provider(known, &resource, set, wanted, &mut numbers)?;
-            }
-            Found::Failed(why) => failed = Some(why),
-            Found::Nothing | Found::Unsaid => {}
+        match known.resolve(&order.value, reference, true)? {
+            Found::Is(resource) => match provider(known, &resource, set, &mut numbers)? {
+                Fact::Known(()) => {}
+                Fact::Absent => return Ok(Fact::Absent),
+                Fact::Unavailable(why) => return Ok(Fact::Unavailable(why)),
+            },
+            Found::Failed(why) => return Ok(Fact::Unavailable(why)),
+            Found::Nothing | Found::Unsaid => return Ok(Fact::Absent),
         }
     }
     numbers.sort_unstable();
     numbers.dedup();
-    Ok(match failed {
-        Some(why) if numbers.is_empty() => Fact::Unavailable(why),
-        // A performer without a number that we know is still nobody whom a rule could name.
-        _ if seen => Fact::Known(numbers),
-        _ => Fact::Absent,
-    })
+    Ok(if references.is_empty() { Fact::Absent } else { Fact::Known(numbers) })
 }
 
 /// The references to performers that an order or its appointment holds.
@@ -67,28 +63,30 @@ fn is_provider(reference: &Value) -> bool {
     string(reference, "reference").is_some_and(|reference| kinds.iter().any(|kind| reference.contains(kind)))
 }
 
-/// Adds the numbers of a provider: its own, and those of the person and organisation behind a role. Whether it has any
-/// identifiers at all.
+/// Adds the numbers of a provider: its own, and those of the person and organisation behind a role. Known if all of them
+/// are there; one without a number that we know is still nobody whom a rule could name.
 fn provider(
     known: &Known<'_>,
     resource: &Value,
     set: &PolicySet,
-    wanted: bool,
     numbers: &mut Vec<Coding>,
-) -> Result<bool, GatherError> {
+) -> Result<Fact<()>, GatherError> {
+    let mut identified = false;
     let mut own = |resource: &Value| {
         let identifiers = list(resource, "identifier");
+        identified |= !identifiers.is_empty();
         numbers.extend(identifiers.iter().filter_map(|identifier| number(identifier, set)));
-        !identifiers.is_empty()
     };
-    let mut any = own(resource);
+    own(resource);
     for name in ["practitioner", "organization"] {
         let Some(reference) = resource.get(name) else { continue };
-        if let Found::Is(behind) = known.resolve(resource, reference, wanted)? {
-            any |= own(&behind);
+        match known.resolve(resource, reference, true)? {
+            Found::Is(behind) => own(&behind),
+            Found::Failed(why) => return Ok(Fact::Unavailable(why)),
+            Found::Nothing | Found::Unsaid => return Ok(Fact::Absent),
         }
     }
-    Ok(any)
+    Ok(if identified { Fact::Known(()) } else { Fact::Absent })
 }
 
 /// An Identifier is a code of a system, under other names.

@@ -27,8 +27,8 @@ pub(super) fn one_patient(known: &Known<'_>) -> Result<(), GatherError> {
 }
 
 /// The patient's age on the days of the service, if it is the same on all of them.
-pub(super) fn age(known: &Known<'_>, service: Days, wanted: bool) -> Result<Fact<FactValue>, GatherError> {
-    let patient = match known.one("Patient", &known.invocation.patient_id, wanted)? {
+pub(super) fn age(known: &Known<'_>, service: Days) -> Result<Fact<FactValue>, GatherError> {
+    let patient = match known.one("Patient", &known.invocation.patient_id, true)? {
         Found::Is(patient) => patient,
         Found::Nothing | Found::Unsaid => return Ok(Fact::Absent),
         Found::Failed(why) => return Ok(Fact::Unavailable(why)),
