@@ -170,6 +170,12 @@ impl Ask {
         self
     }
 
+    /// With something more in the prefetch.
+    pub fn sending(mut self, key: &str, resource: Value) -> Self {
+        self.request["prefetch"][key] = resource;
+        self
+    }
+
     pub fn configured(mut self, option: &str, value: impl Into<Value>) -> Self {
         self.request["extension"]["davinci-crd.configuration"][option] = value.into();
         self

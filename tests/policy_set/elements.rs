@@ -227,6 +227,25 @@ fn what_was_taken_before_decides_on_the_next_step() {
 }
 
 #[test]
+fn a_part_of_what_a_rule_rests_on_decides_nothing() {
+    // What happens to be in the prefetch need not be all that was taken.
+    let mut other = medication("9999060");
+    (other["id"], other["status"]) = (json!("other"), json!("completed"));
+    let partly = sign(&[medication("9999051")]).sending("medications", other).answer();
+    assert_eq!(partly.codes("pa-needed"), ["conditional"]);
+    // Of two performers one is not there: she may be the one that the rule is about.
+    let performed = |performers: Value| {
+        let mut order = service(CPT, "99903");
+        order["performer"] = performers;
+        sign(&[order]).answer().codes("pa-needed")
+    };
+    let outside = json!({"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "0000000099"}});
+    let unknown = json!({"reference": "Practitioner/nowhere"});
+    assert_eq!(performed(json!([outside, unknown])), performed(json!([unknown])));
+    assert_ne!(performed(json!([outside])), performed(json!([unknown])));
+}
+
+#[test]
 fn an_order_that_another_belongs_to_is_named() {
     for version in VERSIONS {
         let orders = [service(CPT, "99908"), service(CPT, "99918")];
