@@ -20,6 +20,16 @@ fn returned(reply: &crate::support::Reply) -> Vec<String> {
     names.collect()
 }
 
+/// A prefetched ServiceRequest of a request.
+fn held_order(request: &Request, id: &str) -> Value {
+    let prefetch = request.at("/prefetch").as_object().unwrap().values();
+    let entries = prefetch.flat_map(|value| value["entry"].as_array().cloned().unwrap_or_default());
+    let resources = entries.map(|entry| entry["resource"].clone());
+    let singles = request.at("/prefetch").as_object().unwrap().values().cloned();
+    let mut all = resources.chain(singles);
+    all.find(|it| it["resourceType"] == "ServiceRequest" && it["id"] == id).unwrap()
+}
+
 #[test]
 fn hook_34_order_select_speaks_only_of_what_is_selected() {
     let app = TestApp::start();
@@ -117,6 +127,13 @@ fn h09_an_encounter_or_a_dispatched_order_of_another_patient_is_refused() {
     let other = "Patient/canary-other";
     let encounter = example!("encounter-start-encounter").with("/prefetch/encounter/subject/reference", other);
     app.invoke(encounter).refused(422, "invariant").at("context.encounterId.subject");
+    let mut request = example!("order-dispatch-service-request");
+    let reference = request.at("/context/dispatchedOrders/0").as_str().unwrap().to_owned();
+    let id = reference.rsplit_once('/').unwrap().1;
+    let mut of_another = held_order(&request, id);
+    of_another["subject"]["reference"] = json!(other);
+    request = request.with("/prefetch/serviceRequests", of_another);
+    app.invoke(request).refused(422, "invariant").at("context.dispatchedOrders[0].subject");
 }
 
 #[test]

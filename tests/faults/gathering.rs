@@ -292,8 +292,16 @@ fn r07_an_access_token_is_in_no_answer_and_in_no_entry() {
     let ehr = FakeEhr::holding(held()).starts();
     let request = without_coverage().of(&ehr);
     let token = request.at("/fhirAuthorization/access_token").as_str().unwrap().to_owned();
-    let reply = TestApp::beside(&ehr).sign(request).decided();
+    let app = TestApp::beside(&ehr);
+    let reply = app.sign(request).decided();
     assert!(!reply.text().contains(&token));
+    let entry = app.entry(&reply.assertions()[0]);
+    let kept = [&entry.request[..], &entry.response, entry.learned.as_bytes(), entry.determinations.as_bytes()];
+    for part in kept {
+        assert!(!std::str::from_utf8(part).unwrap().contains(&token));
+    }
+    // What was learnt with it is kept, so it was looked at where it could be.
+    assert!(entry.learned.contains("Coverage") && !entry.request.is_empty());
     assert_eq!(ehr.requests()[0].header("authorization"), Some(format!("Bearer {token}").as_str()));
 }
 
