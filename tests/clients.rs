@@ -11,7 +11,7 @@ use covenant::request::schema;
 use serde_json::{Value, json};
 
 use crate::laws_support::{files_under, repository};
-use crate::support::{Reply, TestApp};
+use crate::support::{Reply, TestApp, order};
 
 /// CRD gives five seconds; what our own part of them may be.
 const LONGEST: Duration = Duration::from_millis(4500);
@@ -209,13 +209,18 @@ fn the_generator_s_authorization_without_a_token_is_refused_as_cds_hooks_require
 }
 
 #[test]
-fn the_sandbox_s_feedback_is_read_by_the_feedback_s_schema() {
-    let schema = fs::read_to_string(repository("cds-hooks/schemas/feedback.schema.json")).unwrap();
-    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
-    for case in ["sandbox-suggestion-accepted", "sandbox-card-dismissed"] {
+fn the_sandbox_s_feedback_is_kept_beside_the_card_that_was_shown() {
+    let app = TestApp::start();
+    let card = app.sign(order("47383")).decided().cards().remove(0);
+    for (index, case) in ["sandbox-suggestion-accepted", "sandbox-card-dismissed"].into_iter().enumerate() {
         let text = fs::read_to_string(repository(&format!("tests/clients/{case}.feedback.json"))).unwrap();
-        let feedback: Value = serde_json::from_str(&text).unwrap();
-        assert!(schema.is_valid(&feedback), "{case}");
+        let mut feedback: Value = serde_json::from_str(&text).unwrap();
+        feedback["feedback"][0]["card"] = json!(card);
+        let reply = app.tell(feedback.to_string());
+        assert_eq!(reply.status, 200, "{case}: {}", reply.text());
+        let kept = app.told(&card);
+        assert_eq!(kept.len(), index + 1);
+        assert_eq!(serde_json::from_str::<Value>(&kept[index].item).unwrap(), feedback["feedback"][0], "{case}");
     }
 }
 
