@@ -62,6 +62,10 @@ pub struct Answer {
     pub without_token: Option<String>,
     /// The assertion ids in it.
     pub assertions: Vec<String>,
+    /// The numbers of the policies that decided.
+    pub policies: Vec<String>,
+    /// The numbers by which the payer knows the patient.
+    pub members: Vec<String>,
     /// The ids of its cards.
     pub cards: Vec<String>,
     /// What was learnt beside the body, as JSON.
@@ -187,12 +191,24 @@ fn decide_and_render(
         without_token: None,
         assertions: rendered.assertions,
         cards: rendered.cards,
+        policies: policies(&decisions),
+        members: gathered.members.clone(),
         learned: String::new(),
         explanations: serde_json::to_string(&rendered.explanations).map_err(|_| RenderError::Unwritable)?,
         hook_instance: invocation.hook_instance.clone(),
         version: invocation.version,
         orders: decisions.len(),
     })
+}
+
+/// The numbers of the policies that the determinations rest on, each once.
+fn policies(decisions: &[Decision<'_, '_>]) -> Vec<String> {
+    let determinations = decisions.iter().flat_map(|decision| &decision.determinations);
+    let numbers = determinations.flat_map(|determination| &determination.trace.candidates);
+    let mut numbers: Vec<String> = numbers.map(|candidate| candidate.policy.to_owned()).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 fn plan(facts: &Facts, set: &PolicySet) -> Option<String> {

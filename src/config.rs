@@ -1,10 +1,14 @@
 //! Every setting, read once at start from `covenant.toml` and `COVENANT_*`, and every limit with its reason.
 
+mod ledger;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use config::{Config, File, FileFormat};
 use serde::{Deserialize, Deserializer};
+
+pub use ledger::{Hidden, LedgerSettings, OnFailure};
 
 /// How strictly the payer of a Coverage is looked at (CRD hook-13, conf-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -15,14 +19,6 @@ pub enum PayerCheck {
     WhenKnown,
     /// A payer that does not say who it is, is refused.
     Strict,
-}
-
-/// Where answers are recorded.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LedgerSettings {
-    /// The file of the SQLite ledger.
-    pub path: PathBuf,
 }
 
 /// Bounds on what one request may cost. Nothing in the server is unbounded.
@@ -125,13 +121,19 @@ pub enum SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 21] = [
+pub const DEFAULTS: [(&str, &str); 27] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
     ("time_zone", "America/New_York"),
     ("payer_check", "when-known"),
     ("ledger.path", "covenant.ledger"),
+    ("ledger.url", ""),
+    ("ledger.node", "covenant"),
+    ("ledger.patience_millis", "1000"),
+    ("ledger.on_failure", "refuse"),
+    ("ledger.keys", ""),
+    ("ledger.keys_file", ""),
     ("limits.body_bytes", "2097152"),
     ("limits.body_seconds", "5"),
     ("limits.depth", "64"),

@@ -55,7 +55,7 @@ fn every_answer_that_was_heard_before_a_kill_is_in_the_ledger_and_no_id_is_there
     }
     assert_eq!(heard.iter().collect::<HashSet<_>>().len(), heard.len(), "an id was promised twice");
     let verdict = ledger.verify().unwrap();
-    assert_eq!(verdict.flaw, None);
+    assert_eq!(verdict.flaw(), None);
     assert!(verdict.entries >= heard.len() as u64);
     println!("{} answers heard before {KILLS} kills, all of them among {} entries", heard.len(), verdict.entries);
 }

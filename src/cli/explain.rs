@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use covenant::config::Settings;
-use covenant::record::{Entry, Ledger};
+use covenant::record::{self, Entry};
 use covenant::render::explanation::{Decided, Explanation};
 
-use super::{CommandError, existing_ledger};
+use super::{CommandError, must_be_there};
 
 /// Runs the command.
 pub(super) fn run(settings: &Settings, assertion_id: &str) -> Result<(), CommandError> {
@@ -27,8 +27,8 @@ pub(super) fn run(settings: &Settings, assertion_id: &str) -> Result<(), Command
 
 /// The entry of an assertion.
 pub(super) fn find(settings: &Settings, assertion_id: &str) -> Result<Entry, CommandError> {
-    let ledger = existing_ledger(&settings.ledger.path)?;
-    let entry = ledger.find(assertion_id)?;
+    must_be_there(&settings.ledger)?;
+    let entry = record::open(&settings.ledger)?.entry(assertion_id)?;
     entry.ok_or_else(|| CommandError::Other("no entry of the ledger promised this assertion id".to_owned()))
 }
 

@@ -10,7 +10,7 @@ mod replay;
 mod serve;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -19,10 +19,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use covenant::answer::Manner;
-use covenant::config::{Settings, SettingsError};
+use covenant::config::{LedgerSettings, Settings, SettingsError};
 use covenant::gather::ehr::EhrError;
 use covenant::policy::SetError;
-use covenant::record::{ImportError, LedgerError, SqliteLedger};
+use covenant::record::{ImportError, LedgerError};
 use covenant::request::version::Version;
 
 /// A payer's coverage-requirements server.
@@ -187,10 +187,10 @@ fn manner(settings: &Settings) -> Manner {
     }
 }
 
-/// Opens a ledger that is there; looking at one never makes one.
-fn existing_ledger(path: &Path) -> Result<SqliteLedger, CommandError> {
-    if !path.exists() {
-        return Err(CommandError::NoLedger(path.to_owned()));
+/// Refuses to go on where a ledger's file is not there: looking at one never makes one.
+fn must_be_there(settings: &LedgerSettings) -> Result<(), CommandError> {
+    if settings.url.is_none() && !settings.path.exists() {
+        return Err(CommandError::NoLedger(settings.path.clone()));
     }
-    Ok(SqliteLedger::archive(path)?)
+    Ok(())
 }

@@ -7,12 +7,12 @@ use covenant::config::Settings;
 use covenant::gather::learned::Learned;
 use covenant::policy::SetError;
 use covenant::policy::load;
-use covenant::record::{Entry, Ledger};
+use covenant::record::{self, Entry};
 use covenant::request::hook;
 use covenant::request::version::Version;
 use fhir_resources::File;
 
-use super::{CommandError, existing_ledger, manner};
+use super::{CommandError, manner};
 
 /// Runs the command: the answer on standard output, what it is compared with on standard error.
 pub(super) fn run(settings: &Settings, assertion_id: &str) -> Result<(), CommandError> {
@@ -31,7 +31,7 @@ pub(super) fn run(settings: &Settings, assertion_id: &str) -> Result<(), Command
 
 fn again(settings: &Settings, entry: &Entry) -> Result<Vec<u8>, CommandError> {
     let other = |what: &str| CommandError::Other(what.to_owned());
-    let files = existing_ledger(&settings.ledger.path)?.policy_set(&entry.policy_set)?;
+    let files = record::open(&settings.ledger)?.policy_set(&entry.policy_set)?;
     let files = files.ok_or_else(|| other("the ledger does not hold the policy set that answered"))?;
     let files: Vec<File> = files.into_iter().map(|(path, bytes)| File { path, bytes }).collect();
     if load::hash(&files) != entry.policy_set {

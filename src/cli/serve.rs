@@ -9,7 +9,7 @@ use covenant::config::Settings;
 use covenant::gather::ehr::Ehr;
 use covenant::http::{self, App};
 use covenant::policy::{self, Proved, Serving};
-use covenant::record::{Ledger, LedgerError, MemberDirectory, SqliteLedger, members};
+use covenant::record::{self, Ledger, LedgerError, MemberDirectory, members};
 use covenant::request::schema;
 use covenant::telemetry;
 
@@ -23,10 +23,10 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     telemetry::start();
     schema::compile_all().map_err(CommandError::Schema)?;
     let Proved { set, proof, files } = policy::open(settings.policies.as_deref(), today())?;
-    let ledger = Arc::new(SqliteLedger::open(&settings.ledger.path)?);
+    let ledger = record::open(&settings.ledger)?;
     let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     ledger.keep_policy_set(&set.hash, &files)?;
-    let directory = MemberDirectory::open(&settings.ledger.path)?;
+    let directory = directory(settings)?;
     let ehr = Ehr::new(&settings.ehr)?;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
@@ -39,8 +39,11 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         proof.cases,
         set.hash.get(..12).unwrap_or_default()
     )?;
-    writeln!(out, "  ledger    {}", settings.ledger.path.display())?;
-    match members(&settings.ledger.path)? {
+    match &settings.ledger.url {
+        Some(_) => writeln!(out, "  ledger    a PostgreSQL database, node {}", settings.ledger.node)?,
+        None => writeln!(out, "  ledger    {}", settings.ledger.path.display())?,
+    }
+    match directory.as_ref().map(|_| members(&settings.ledger.path)).transpose()?.flatten() {
         Some(it) => writeln!(out, "  members   {}, imported {:.0}", it.patients, it.at)?,
         None => writeln!(out, "  members   none imported: coverages are taken as they are sent")?,
     }
@@ -56,13 +59,25 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         let look = Duration::from_secs(settings.policies_look_seconds);
         reload::watch(folder.clone(), look, policies.clone(), ledger.clone());
     }
-    let app =
-        App::new(policies, ledger.clone(), manner(settings), zone(settings)?, ehr).with_directory(Arc::new(directory));
+    let mut app = App::new(policies, ledger.clone(), manner(settings), zone(settings)?, ehr)
+        .with_on_failure(settings.ledger.on_failure);
+    if let Some(directory) = directory {
+        app = app.with_directory(Arc::new(directory));
+    }
     until_stopped(listener, app, &ledger)
 }
 
+/// The member directory, which lies in the ledger's file: beside a database there is one where members were imported.
+fn directory(settings: &Settings) -> Result<Option<MemberDirectory>, CommandError> {
+    let path = &settings.ledger.path;
+    if settings.ledger.url.is_some() && !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(MemberDirectory::open(path)?))
+}
+
 /// Serves; a ledger that has stopped for good ends the process (FAULTS L04).
-fn until_stopped(listener: TcpListener, app: App, ledger: &Arc<SqliteLedger>) -> Result<(), CommandError> {
+fn until_stopped(listener: TcpListener, app: App, ledger: &Arc<dyn Ledger>) -> Result<(), CommandError> {
     let stopped = http::run(listener, app, LOOK, || ledger.ready() == Err(LedgerError::Poisoned))?;
     if stopped {
         telemetry::ledger_stopped();

@@ -87,6 +87,8 @@ impl GatherError {
 pub struct Gathered<'k> {
     /// How coverage information refers to the Coverage: `Coverage/id`; `None` if nobody knows its name.
     pub coverage: Option<String>,
+    /// The numbers by which its payer knows the patient.
+    pub members: Vec<String>,
     /// What the payer's records say of the Coverage, beside what was sent.
     pub record: Option<Record<'k>>,
     /// The forms (`url|version`) that the EHR is known to have.
@@ -168,10 +170,11 @@ fn all<'k>(known: &Known<'k>, set: &PolicySet, way: &Way) -> Result<Gathered<'k>
             facts.authorized = records.as_ref().map(|records| records.authorized.clone()).unwrap_or_default();
         }
     }
+    let members = found.as_ref().map(|coverage| person::numbers(&coverage.value)).unwrap_or_default();
     let own = records.and_then(|records| records.coverage);
     let record = found.zip(own).map(|(coverage, own)| Record { sent: coverage.view, own });
     let forms = forms(known, &facts, set);
-    Ok(Gathered { coverage: reference, record, forms, orders, facts })
+    Ok(Gathered { coverage: reference, members, record, forms, orders, facts })
 }
 
 /// Which of the forms that policies may ask for the EHR has already (CRD dev-20).

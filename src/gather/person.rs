@@ -104,17 +104,24 @@ fn authorized(membership: &Membership, set: &PolicySet) -> Vec<Authorized> {
     known.collect()
 }
 
+/// The numbers by which a payer knows the patient: the subscriber's, and the identifiers of the Coverage.
+pub(super) fn numbers(coverage: &Value) -> Vec<String> {
+    let identified = list(coverage, "identifier").iter().filter(|it| string(it, "system").is_some());
+    let identified = identified.filter_map(|identifier| string(identifier, "value"));
+    let mut numbers: Vec<String> =
+        string(coverage, "subscriberId").into_iter().chain(identified).map(str::to_owned).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
 fn query(patient: Option<&Value>, coverage: &Coverage<'_>, today: Date) -> MemberQuery {
     let owned = |text: &str| text.to_owned();
     let identifiers = |value: &Value| -> Vec<(String, String)> {
         let all = list(value, "identifier").iter();
         all.filter_map(|it| Some((owned(string(it, "system")?), owned(string(it, "value")?)))).collect()
     };
-    let numbers = string(&coverage.value, "subscriberId").map(owned).into_iter();
-    let mut numbers: Vec<String> =
-        numbers.chain(identifiers(&coverage.value).into_iter().map(|(_, value)| value)).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
+    let numbers = numbers(&coverage.value);
     let Some(patient) = patient else { return MemberQuery { numbers, on: Some(today), ..MemberQuery::default() } };
     let names = list(patient, "name");
     let born = string(patient, "birthDate").and_then(days).filter(|days| days.first == days.last);

@@ -82,6 +82,8 @@ async fn answer_and_record(
         crd_version: answer.version.name().to_owned(),
         assertions: answer.assertions,
         cards: answer.cards,
+        policies: answer.policies,
+        members: answer.members,
         learned: answer.learned,
         determinations: answer.explanations,
         took_micros: micros(started),
@@ -89,7 +91,7 @@ async fn answer_and_record(
         response: answer.body.into(),
         ..asked
     };
-    let response = record::append(&*app.ledger, entry).await.map_err(Problem::Ledger)?;
+    let response = record::append(&*app.ledger, entry, app.on_failure).await.map_err(Problem::Ledger)?;
     Ok(Arc::new(Answered { response, orders: answer.orders }))
 }
 

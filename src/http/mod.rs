@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::answer::Manner;
+use crate::config::OnFailure;
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
 use crate::policy::Serving;
@@ -36,6 +37,7 @@ const REQUEST_ID: &str = "x-request-id";
 pub struct App {
     policies: Serving,
     ledger: Arc<dyn Ledger>,
+    on_failure: OnFailure,
     manner: Manner,
     zone: TimeZone,
     ehr: Ehr,
@@ -58,7 +60,23 @@ impl App {
     #[must_use]
     pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
-        Self { policies, ledger, manner, zone, ehr, directory: None, places, once: Once::default() }
+        Self {
+            policies,
+            ledger,
+            on_failure: OnFailure::Refuse,
+            manner,
+            zone,
+            ehr,
+            directory: None,
+            places,
+            once: Once::default(),
+        }
+    }
+
+    /// With another way than to refuse what cannot be kept.
+    #[must_use]
+    pub fn with_on_failure(self, on_failure: OnFailure) -> Self {
+        Self { on_failure, ..self }
     }
 
     /// With a member directory to look patients and coverages up in.

@@ -1,7 +1,7 @@
-//! The hash chain: each entry is sealed together with the one before it, so that an edit shows.
+//! The hash chain: each record is sealed together with the one before it on its node, so that an edit shows.
 //!
-//! What it cannot show by itself is a tail cut off: what remains is a whole, shorter chain. Compare the [`Verdict`]'s
-//! `entries` and `head` with a [`Receipt`](super::Receipt) kept elsewhere.
+//! What it cannot show by itself is a tail cut off by someone who also sets back where the node says that it stands.
+//! Compare the [`Verdict`]'s heads with a [`Receipt`](super::Receipt) kept elsewhere.
 
 use std::fmt;
 
@@ -12,34 +12,30 @@ use super::row::Row;
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
-/// What the first entry gives as the hash before it.
+/// What the first record gives as the hash before it.
 pub(super) const NOTHING_BEFORE: Hash = [0; 32];
 
 /// Says what is hashed and how, so that no other use of SHA-256 can be taken for it. A new encoding needs a new name.
-const DOMAIN: &[u8] = b"covenant ledger entry, version 2";
+const DOMAIN: &[u8] = b"covenant ledger record, version 3";
+
+/// Flaws that are told of one node; a ledger that has more is not told apart by them.
+const MOST_FLAWS: usize = 100;
 
 /// The hash of a row: over all its columns as they are stored, and so over the hash of the row before.
 pub(super) fn seal(row: &Row) -> Hash {
-    let columns: [&[u8]; 19] = [
+    let columns: [&[u8]; 12] = [
         &row.previous,
+        &row.node.to_be_bytes(),
         &row.seq.to_be_bytes(),
-        row.id.as_bytes(),
-        row.at.as_bytes(),
-        row.today.as_bytes(),
-        row.seed.as_bytes(),
-        row.service.as_bytes(),
-        row.hook_instance.as_bytes(),
-        row.client.as_bytes(),
-        row.crd_version.as_bytes(),
-        row.policy_set.as_bytes(),
-        row.assertions.as_bytes(),
-        row.cards.as_bytes(),
-        &row.took_micros.to_be_bytes(),
-        &row.status.to_be_bytes(),
-        &row.determinations,
-        &row.learned,
-        &row.request,
-        &row.response,
+        &row.at.to_be_bytes(),
+        &row.kind.to_be_bytes(),
+        &row.id,
+        &row.ids,
+        &row.terms,
+        &row.head,
+        &row.dictionary.to_be_bytes(),
+        &row.key.to_be_bytes(),
+        &row.body,
     ];
     digest(DOMAIN, &columns)
 }
@@ -54,152 +50,116 @@ pub(super) fn digest(domain: &[u8], columns: &[&[u8]]) -> Hash {
     hasher.finalize().into()
 }
 
-/// A row of a chain.
-pub(super) trait Link {
-    /// Its place, from 1.
-    fn seq(&self) -> i64;
-    /// The hash that it gives of the row before.
-    fn previous(&self) -> Hash;
-    /// The hash that it was stored with.
-    fn hash(&self) -> Hash;
-    /// The hash that it should have.
-    fn seal(&self) -> Hash;
-}
-
-impl Link for Row {
-    fn seq(&self) -> i64 {
-        self.seq
-    }
-
-    fn previous(&self) -> Hash {
-        self.previous
-    }
-
-    fn hash(&self) -> Hash {
-        self.hash
-    }
-
-    fn seal(&self) -> Hash {
-        seal(self)
-    }
-}
-
-/// How far a ledger's chain holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a ledger's chains hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
-    /// How many entries were walked and found whole.
+    /// Each node's chain, by the nodes' numbers.
+    pub chains: Vec<Walked>,
+    /// How many entries are whole.
     pub entries: u64,
-    /// The hash of the last of them; 32 zero bytes if there is none.
-    pub head: Hash,
-    /// How many items of feedback were walked and found whole, in their own chain; 0 if an entry is flawed.
+    /// How many items of feedback are whole.
     pub feedback: u64,
-    /// The hash of the last of those; 32 zero bytes if there is none.
-    pub feedback_head: Hash,
-    /// The first thing that is wrong; nothing after it was looked at.
-    pub flaw: Option<Flaw>,
+    /// How many records were removed but for their hashes.
+    pub pruned: u64,
 }
 
-/// Something that was done to a ledger, by the place (from 1) of the entry or item of
-/// feedback that shows it.
+impl Verdict {
+    /// The first thing that is wrong.
+    #[must_use]
+    pub fn flaw(&self) -> Option<Flaw> {
+        self.chains.iter().find_map(|chain| chain.flaws.first().copied())
+    }
+}
+
+/// How far one node's chain holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walked {
+    /// The node's name.
+    pub node: String,
+    /// The place of the last record that was walked, and of every one before it; 0 for none.
+    pub records: i64,
+    /// Its hash; 32 zero bytes if there is none.
+    pub head: Hash,
+    /// What is wrong, in the order of the chain; of many, the first hundred.
+    pub flaws: Vec<Flaw>,
+}
+
+/// Something that was done to a ledger, by the place (from 1) of the record that shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
-    /// The entry is not what was sealed.
+    /// The record is not what was sealed.
     Changed(i64),
-    /// The entry is not there, and later ones are.
+    /// The record is not there, and later ones are or were.
     Missing(i64),
-    /// The entry was sealed after another one than it now follows: moved, or the one before was made anew.
+    /// The record was sealed after another one than it now follows: moved, or the one before was made anew.
     Reordered(i64),
-    /// The entry is whole, and cannot be found by one of its assertion or card ids.
+    /// The record is whole, and cannot be found by what it is to be found by.
     Hidden(i64),
-    /// The item of feedback is not what was sealed.
-    FeedbackChanged(i64),
-    /// The item of feedback is not there, and later ones are.
-    FeedbackMissing(i64),
-    /// The item of feedback was sealed after another one than it now follows.
-    FeedbackReordered(i64),
-    /// The item of feedback is whole, and its card does not lead to the entry that it was told of.
-    FeedbackHidden(i64),
-}
-
-impl Flaw {
-    /// The same flaw, of feedback.
-    pub(super) fn of_feedback(self) -> Self {
-        match self {
-            Self::Changed(seq) => Self::FeedbackChanged(seq),
-            Self::Missing(seq) => Self::FeedbackMissing(seq),
-            Self::Reordered(seq) => Self::FeedbackReordered(seq),
-            Self::Hidden(seq) => Self::FeedbackHidden(seq),
-            feedback => feedback,
-        }
-    }
+    /// The records up to this one were removed, and no pruning tells of it.
+    Removed(i64),
 }
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed(seq) => write!(f, "entry {seq} was changed"),
-            Self::Missing(seq) => write!(f, "entry {seq} is missing"),
-            Self::Reordered(seq) => write!(f, "entry {seq} does not follow the one before it"),
-            Self::Hidden(seq) => write!(f, "entry {seq} cannot be found by its ids"),
-            Self::FeedbackChanged(seq) => write!(f, "feedback {seq} was changed"),
-            Self::FeedbackMissing(seq) => write!(f, "feedback {seq} is missing"),
-            Self::FeedbackReordered(seq) => write!(f, "feedback {seq} does not follow the one before it"),
-            Self::FeedbackHidden(seq) => write!(f, "feedback {seq} cannot be found by its card"),
+            Self::Changed(seq) => write!(f, "record {seq} was changed"),
+            Self::Missing(seq) => write!(f, "record {seq} is missing"),
+            Self::Reordered(seq) => write!(f, "record {seq} does not follow the one before it"),
+            Self::Hidden(seq) => write!(f, "record {seq} cannot be found by its ids"),
+            Self::Removed(seq) => write!(f, "the records up to {seq} were removed, and no pruning tells of it"),
         }
     }
 }
 
-/// A walk along the chain, one row at a time.
+/// A walk along a chain, one row at a time.
 #[derive(Debug)]
 pub(super) struct Walk {
-    rows: u64,
     seq: i64,
     head: Hash,
-}
-
-/// What a walk has found: how many rows are whole, the last one's hash, and the first flaw.
-#[derive(Debug)]
-pub(super) struct Walked {
-    pub(super) rows: u64,
-    pub(super) head: Hash,
-    pub(super) flaw: Option<Flaw>,
+    flaws: Vec<Flaw>,
 }
 
 impl Walk {
     /// A walk that has seen the rows up to `seq`, the last of which has the hash `head`.
     pub(super) fn after(seq: i64, head: Hash) -> Self {
-        Self { rows: 0, seq, head }
+        Self { seq, head, flaws: Vec::new() }
     }
 
-    /// A walk from the first row.
-    pub(super) fn start() -> Self {
-        Self::after(0, NOTHING_BEFORE)
+    /// Takes the next row; whether it is whole and in its place.
+    pub(super) fn step(&mut self, row: &Row) -> bool {
+        let expected = self.seq.saturating_add(1);
+        let flaw = if row.seq > expected {
+            Some(Flaw::Missing(expected))
+        } else if row.seq < expected || row.previous != self.head {
+            Some(Flaw::Reordered(row.seq))
+        } else if row.sound().is_err() {
+            Some(Flaw::Changed(row.seq))
+        } else {
+            None
+        };
+        // What follows is held against what is there, so that one change is told once.
+        (self.seq, self.head) = (row.seq, row.sealed());
+        flaw.is_none_or(|flaw| {
+            self.found(flaw);
+            false
+        })
     }
 
-    /// Takes the next row, or says what is wrong with it.
-    pub(super) fn step(&mut self, row: &impl Link) -> Result<(), Flaw> {
-        let (seq, expected) = (row.seq(), self.seq.saturating_add(1));
-        if seq > expected {
-            return Err(Flaw::Missing(expected));
+    /// Something is wrong.
+    pub(super) fn found(&mut self, flaw: Flaw) {
+        if self.flaws.len() < MOST_FLAWS && !self.flaws.contains(&flaw) {
+            self.flaws.push(flaw);
         }
-        if seq < expected || row.previous() != self.head {
-            return Err(Flaw::Reordered(seq));
-        }
-        if row.hash() != row.seal() {
-            return Err(Flaw::Changed(seq));
-        }
-        *self = Self { rows: self.rows.saturating_add(1), seq, head: row.hash() };
-        Ok(())
     }
 
-    /// The place of the last row that was found whole; 0 before the first.
+    /// The place of the last row.
     pub(super) fn seq(&self) -> i64 {
         self.seq
     }
 
     /// What has been found.
-    pub(super) fn end(&self, flaw: Option<Flaw>) -> Walked {
-        Walked { rows: self.rows, head: self.head, flaw }
+    pub(super) fn end(self, node: String) -> Walked {
+        Walked { node, records: self.seq, head: self.head, flaws: self.flaws }
     }
 }
 
@@ -208,48 +168,40 @@ mod tests {
     use super::*;
 
     fn row() -> Row {
-        Row { seq: 1, service: "ab".into(), hook_instance: "c".into(), ..Row::default() }
+        Row { seq: 1, ids: b"ab".to_vec(), terms: b"c".to_vec(), ..Row::default() }
     }
 
     #[test]
     fn the_encoding_is_pinned() {
         let hex: String = seal(&row()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
-            hex, "20e18bff4ad8e150f4ba8f3fed001f787d8ee1b8e7660090bc5adf141d9e659c",
+            hex, "a3faa81346392c4cdfdf8014d4fc6dcb950e15febe7b5f4131215110485d0ca2",
             "changing this breaks every ledger there is"
         );
     }
 
     #[test]
     fn a_byte_moved_to_the_next_column_is_seen() {
-        let moved = Row { service: "a".into(), hook_instance: "bc".into(), ..row() };
+        let moved = Row { ids: b"a".to_vec(), terms: b"bc".to_vec(), ..row() };
         assert_ne!(seal(&row()), seal(&moved));
     }
 
     #[test]
     fn every_column_is_sealed() {
         let b = |text: &str| text.as_bytes().to_vec();
-        let t = |text: &str| text.to_owned();
         let others = [
+            Row { node: 2, ..row() },
             Row { seq: 2, ..row() },
-            Row { id: t("x"), ..row() },
-            Row { at: t("x"), ..row() },
-            Row { today: t("x"), ..row() },
-            Row { seed: t("x"), ..row() },
-            Row { service: t("x"), ..row() },
-            Row { hook_instance: t("x"), ..row() },
-            Row { client: t("x"), ..row() },
-            Row { crd_version: t("x"), ..row() },
-            Row { policy_set: t("x"), ..row() },
-            Row { assertions: t("x"), ..row() },
-            Row { cards: t("x"), ..row() },
-            Row { took_micros: 1, ..row() },
-            Row { status: 1, ..row() },
-            Row { determinations: b("x"), ..row() },
-            Row { learned: b("x"), ..row() },
-            Row { request: b("x"), ..row() },
-            Row { response: b("x"), ..row() },
-            Row { previous: [1; 32], ..row() },
+            Row { at: 1, ..row() },
+            Row { kind: 1, ..row() },
+            Row { id: b("x"), ..row() },
+            Row { ids: b("x"), ..row() },
+            Row { terms: b("x"), ..row() },
+            Row { head: b("x"), ..row() },
+            Row { dictionary: 1, ..row() },
+            Row { key: 1, ..row() },
+            Row { body: b("x"), ..row() },
+            Row { previous: b("x"), ..row() },
         ];
         let mut hashes: Vec<Hash> = others.iter().map(seal).collect();
         hashes.push(seal(&row()));

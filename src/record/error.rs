@@ -6,6 +6,7 @@ use std::io;
 
 use rusqlite::ffi;
 
+use super::keyring::KeyError;
 use crate::telemetry::Fault;
 
 /// Why the ledger did not do what was asked. After any of them nothing was promised: no answer may be sent.
@@ -20,9 +21,10 @@ pub enum LedgerError {
     /// The disk is full. Nothing was kept; the ledger serves again by itself when there is space.
     #[error("the disk that holds the ledger is full")]
     Full,
-    /// SQLite could not do it just now. Nothing was kept; a later attempt may succeed.
-    #[error("the ledger cannot be used now, sqlite code {0}")]
-    Unavailable(i32),
+    /// It could not be done just now; a later attempt may succeed. Of what was to be kept nothing may be said: it was
+    /// not, but for a PostgreSQL that fell silent after it was told to commit.
+    #[error("the ledger cannot be used now, {0}")]
+    Unavailable(Trouble),
     /// The writer has stopped for good: the disk would not say that it holds what it was given, and asking again
     /// could make it lie. Answer no more, exit, and look at the disk before starting again.
     #[error("the ledger has stopped for good because the disk failed to keep what was written")]
@@ -52,15 +54,45 @@ pub enum LedgerError {
          Covenant that made it, and let ledger.path name a new file"
     )]
     Older(i64),
+    /// A payload is encrypted with a key that was not given, or payloads are and no key was. Name it in `ledger.keys_file`.
+    #[error("the ledger's payloads are encrypted, and the key that opens them is not among the ledger.keys")]
+    NoKey,
+    /// `ledger.keys` or the file of `ledger.keys_file` holds something else than keys.
+    #[error("the ledger's keys: {0}")]
+    Keys(KeyError),
+    /// `ledger.keys_file` cannot be read.
+    #[error("ledger.keys_file cannot be read: {0}")]
+    KeysFile(io::ErrorKind),
+    /// The address of the database is none that can be used.
+    #[error("ledger.url is not the address of a PostgreSQL database")]
+    Url,
     /// SQLite is older than 3.51.3 and may lose commits that it acknowledged. Build with a newer one.
     #[error("sqlite is older than 3.51.3, which can lose acknowledged commits")]
     OldSqlite,
-    /// SQLite would not take a setting that durability rests on, as on a network file system. Move the file.
-    #[error("sqlite would not take the setting {0} on this file system")]
+    /// The database would not take a setting that durability rests on, as SQLite on a network file system. Move the file,
+    /// or set it in the server.
+    #[error("the database would not take the setting {0}, on which durability rests")]
     Setting(&'static str),
     /// The file or its thread could not be made. Correct the path or its permissions.
     #[error("the ledger cannot be opened: {0}")]
     Io(io::ErrorKind),
+}
+
+/// What the database said when it could not be used, without its words, which could quote a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// SQLite's extended code.
+    #[error("sqlite code {0}")]
+    Sqlite(i32),
+    /// PostgreSQL's SQLSTATE.
+    #[error("SQLSTATE {}", str::from_utf8(.0).unwrap_or("?"))]
+    State([u8; 5]),
+    /// There is no connection, or it was lost.
+    #[error("it cannot be reached")]
+    Connection,
+    /// It was asked and has not answered in time.
+    #[error("it does not answer")]
+    Silence,
 }
 
 impl LedgerError {
@@ -82,7 +114,39 @@ impl From<rusqlite::Error> for LedgerError {
             | E::IntegralValueOutOfRange(..)
             | E::InvalidColumnType(..)
             | E::Utf8Error(..) => Self::Corrupt,
-            _ => Self::Unavailable(ffi::SQLITE_ERROR),
+            _ => Self::Unavailable(Trouble::Sqlite(ffi::SQLITE_ERROR)),
+        }
+    }
+}
+
+/// Keeps PostgreSQL's state and drops its message and cause.
+impl From<tokio_postgres::Error> for LedgerError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        use tokio_postgres::error::SqlState as S;
+        let Some(state) = error.code() else {
+            // A value that is not of the type that it was written with is no fault of the connection.
+            let read =
+                std::error::Error::source(&error).is_some_and(|cause| cause.is::<tokio_postgres::types::WrongType>());
+            return if read { Self::Corrupt } else { Self::Unavailable(Trouble::Connection) };
+        };
+        match *state {
+            S::UNIQUE_VIOLATION => Self::Duplicate,
+            S::DISK_FULL => Self::Full,
+            S::LOCK_NOT_AVAILABLE | S::T_R_DEADLOCK_DETECTED | S::T_R_SERIALIZATION_FAILURE => Self::Locked,
+            S::DATA_CORRUPTED | S::INDEX_CORRUPTED => Self::Corrupt,
+            S::QUERY_CANCELED => Self::Unavailable(Trouble::Silence),
+            S::PROGRAM_LIMIT_EXCEEDED => Self::Unstorable,
+            _ => Self::Unavailable(Trouble::State(state.code().as_bytes().try_into().unwrap_or(*b"?????"))),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for LedgerError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            deadpool_postgres::PoolError::Timeout(_) => Self::Unavailable(Trouble::Silence),
+            _ => Self::Unavailable(Trouble::Connection),
         }
     }
 }
@@ -107,7 +171,7 @@ fn from_code(extended: i32) -> LedgerError {
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => LedgerError::Corrupt,
         ffi::SQLITE_CONSTRAINT => LedgerError::Duplicate,
         ffi::SQLITE_TOOBIG => LedgerError::Unstorable,
-        _ => LedgerError::Unavailable(extended),
+        _ => LedgerError::Unavailable(Trouble::Sqlite(extended)),
     }
 }
 
@@ -123,7 +187,7 @@ mod tests {
     fn l04_only_a_failed_sync_poisons() {
         assert_eq!(code(ffi::SQLITE_IOERR_FSYNC), LedgerError::Poisoned);
         assert_eq!(code(ffi::SQLITE_IOERR_DIR_FSYNC), LedgerError::Poisoned);
-        assert_eq!(code(ffi::SQLITE_IOERR_WRITE), LedgerError::Unavailable(ffi::SQLITE_IOERR_WRITE));
+        assert_eq!(code(ffi::SQLITE_IOERR_WRITE), LedgerError::Unavailable(Trouble::Sqlite(ffi::SQLITE_IOERR_WRITE)));
     }
 
     #[test]

@@ -25,7 +25,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{LedgerError, open};
+use super::LedgerError;
+use super::sqlite::open;
 use crate::gather::learned::{Directory, LookupFailed, MemberQuery, MemberReply};
 pub use error::ImportError;
 pub use import::{import, import_bytes};

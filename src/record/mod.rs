@@ -1,125 +1,55 @@
 //! The ledger: every answer is kept here, durably, before anybody hears it.
 //!
-//! This room decides nothing and reads no payload; it never alters or removes what it has kept.
+//! This room decides nothing; it never alters what it has kept, and removes it only when it is told to, but for its hash.
 
-mod batch;
 mod chain;
+mod dictionary;
+mod draft;
+mod entry;
 mod error;
 mod feedback;
+mod key;
+mod keyring;
+mod look;
 mod members;
-mod open;
+mod pack;
 mod policies;
+mod postgres;
+mod prune;
 mod reads;
 mod row;
+mod search;
+mod shelf;
 mod sqlite;
-mod writer;
 
 use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use chain::{Flaw, Hash, Verdict};
-pub use error::LedgerError;
+pub use chain::{Flaw, Hash, Verdict, Walked};
+pub use draft::Draft;
+pub use entry::{Entry, body_hash};
+pub use error::{LedgerError, Trouble};
 pub use feedback::{Feedback, Outcome};
+pub use keyring::{KeyError, Keyring, MasterKeys};
+pub use look::Look;
 pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, members};
+pub use postgres::{PostgresLedger, Server};
+pub use prune::prune;
+pub use search::Search;
+pub use shelf::Shelf;
 pub use sqlite::{Bounds, SqliteLedger};
 
-/// An answered invocation, whole: from it the same answer can be made again.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The invocation's id.
-    pub id: Uuid,
-    /// When it was asked.
-    pub at: jiff::Timestamp,
-    /// That day in the payer's time zone: the date that policies were applied as of.
-    pub today: jiff::civil::Date,
-    /// What the answer's fresh ids were made from.
-    pub seed: Uuid,
-    /// The service that was called, such as `order-sign-crd`.
-    pub service: String,
-    /// The request's `hookInstance`.
-    pub hook_instance: String,
-    /// The verified client that asked.
-    pub client: String,
-    /// The CRD version that was spoken: `2.0`, `2.1` or `2.2`.
-    pub crd_version: String,
-    /// SHA-256 of the policy set that decided, in hex; the key of [`Ledger::policy_set`].
-    pub policy_set: String,
-    /// The coverage-assertion-ids that the answer promised; may be empty. Each is unique in the ledger.
-    pub assertions: Vec<String>,
-    /// The uuids of the cards in the answer, by which feedback names them; may be empty. Each is unique in the ledger.
-    pub cards: Vec<String>,
-    /// The determinations with their traces, as JSON text.
-    pub determinations: String,
-    /// What was learnt beside the request, as JSON text of [`gather::learned::Learned`](crate::gather::learned::Learned);
-    /// `{}` when nothing was.
-    pub learned: String,
-    /// How long the answer took to make, in microseconds.
-    pub took_micros: u64,
-    /// The status it was given with: 200, or that of a refusal.
-    pub status: u16,
-    /// The request's body, byte for byte, but for its access token. Of a refusal only its hash: `sha256:…`.
-    pub request: Bytes,
-    /// The response's body, byte for byte.
-    pub response: Bytes,
-}
-
-impl Entry {
-    /// An invocation of which nothing is known yet but that it was made.
-    #[must_use]
-    pub fn asked(
-        id: Uuid,
-        at: jiff::Timestamp,
-        today: jiff::civil::Date,
-        seed: Uuid,
-        service: &str,
-        client: &str,
-        policy_set: &str,
-    ) -> Self {
-        Self {
-            id,
-            at,
-            today,
-            seed,
-            service: service.to_owned(),
-            hook_instance: String::new(),
-            client: client.to_owned(),
-            crd_version: String::new(),
-            policy_set: policy_set.to_owned(),
-            assertions: Vec::new(),
-            cards: Vec::new(),
-            determinations: "[]".to_owned(),
-            learned: "{}".to_owned(),
-            took_micros: 0,
-            status: 200,
-            request: Bytes::new(),
-            response: Bytes::new(),
-        }
-    }
-}
-
-/// Names the entry and tells sizes: what was asked and answered stays out of logs.
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("id", &self.id)
-            .field("service", &self.service)
-            .field("request_bytes", &self.request.len())
-            .field("response_bytes", &self.response.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// What is kept of a body that was refused: enough to tell whether it is one that somebody shows, and nothing of it.
-#[must_use]
-pub fn body_hash(body: &[u8]) -> Bytes {
-    let digest = Sha256::digest(body);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}").into()
-}
+use crate::config::{LedgerSettings, OnFailure};
+use draft::Draft as Kept;
+use key::Word;
+use reads::Reads;
+use shelf::Span;
 
 /// An answer ready to be sent.
 #[derive(Clone)]
@@ -132,14 +62,14 @@ impl Response {
     }
 }
 
-/// Tells the size alone, for the same reason as [`Entry`]'s.
+/// Tells the size alone: what is answered stays out of logs.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Response({} bytes)", self.0.len())
     }
 }
 
-/// Proof that a value is in the ledger: only this room can make one.
+/// Proof that a value is in the ledger, or that the operator has chosen to do without: only this room can make one.
 ///
 /// ```compile_fail,E0423
 /// let forged = covenant::record::Recorded("an answer that was never kept");
@@ -159,22 +89,22 @@ impl<T> Recorded<T> {
     }
 }
 
-/// A ledger's word that an entry, or an item of feedback, is durable, and where it stands in its chain.
+/// A ledger's word that a record is durable, and where it stands in its chain.
 ///
 /// Its fields are private: a ledger outside this room can fail, wait or hand over to a real one, and cannot pretend.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
     seq: i64,
     hash: Hash,
 }
 
 impl Receipt {
-    /// The entry's place in the ledger; the first is 1.
+    /// The record's place in its node's chain; the first is 1.
     pub fn seq(&self) -> i64 {
         self.seq
     }
 
-    /// The entry's hash. Kept somewhere else, it is the witness that shows when the ledger's tail was cut off.
+    /// The record's hash. Kept somewhere else, it is the witness that shows when the ledger's tail was cut off.
     pub fn hash(&self) -> Hash {
         self.hash
     }
@@ -183,49 +113,132 @@ impl Receipt {
 /// The files of a policy set: name and content, in the order they were kept in.
 pub type PolicyFiles = Vec<(String, Vec<u8>)>;
 
-/// A place that keeps entries for ever and in order.
+/// A place that keeps records in order.
 ///
-/// Only `append` and `keep_feedback` may be called from an async task. The others wait for the disk: give them a thread that may block.
+/// Only [`keep`](Ledger::keep) and what is made of it may be called from an async task: `append`, `keep_feedback` and
+/// `look`. The others wait for the disk or the network: give them a thread that may block.
 pub trait Ledger: Send + Sync {
-    /// Keeps an entry; resolves once it would survive a power loss.
+    /// Keeps all of these or none; resolves once they would survive a power loss, with the word of the last.
     ///
-    /// The entry is on its way as soon as this returns: dropping the future does not take it back.
-    fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>>;
+    /// They are on their way as soon as this returns: dropping the future does not take them back.
+    fn keep(&self, drafts: Vec<Draft>) -> BoxFuture<'static, Result<Receipt, LedgerError>>;
 
-    /// The entry that promised this coverage-assertion-id, if any did.
-    fn find(&self, assertion_id: &str) -> Result<Option<Entry>, LedgerError>;
+    /// The rows.
+    fn shelf(&self) -> &dyn Shelf;
 
-    /// Keeps all items of one call of feedback, each beside its card, or none of them; resolves once they would survive a
-    /// power loss, with the word of the last. They are on their way as soon as this returns.
-    ///
-    /// One that names a card of no answer of its client and service is [`LedgerError::NoSuchCard`].
-    fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>>;
-
-    /// What was told of a card, in the order in which it came.
-    fn feedback(&self, card: &str) -> Result<Vec<Feedback>, LedgerError>;
+    /// What opens their payloads.
+    fn keyring(&self) -> &Keyring;
 
     /// Keeps the files of a policy set under its hash; a hash that is already kept is left as it is.
     ///
     /// The hash is the caller's claim: whoever reads the files back computes it again.
     fn keep_policy_set(&self, hash: &str, files: &[(String, Vec<u8>)]) -> Result<(), LedgerError>;
 
+    /// Removes the next records of a node up to a place, at most so many, but for their hashes; how many went. Only
+    /// [`prune`] calls it, which first keeps that they go.
+    fn remove(&self, node: i64, through: i64, most: u32) -> Result<u64, LedgerError>;
+
+    /// Whether an append can be hoped to succeed: for readiness probes. Never waits for long.
+    fn ready(&self) -> Result<(), LedgerError>;
+
+    /// Keeps an entry.
+    fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        self.keep_each(Kept::entry(entry).map(|draft| vec![draft]))
+    }
+
+    /// Keeps all items of one call of feedback, each beside its card, or none of them.
+    ///
+    /// One that names a card of no answer of its client and service is [`LedgerError::NoSuchCard`].
+    fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        self.keep_each(items.into_iter().map(Kept::feedback).collect())
+    }
+
+    /// Keeps that somebody looks at what is kept. Nothing is to be shown before this has resolved.
+    fn look(&self, look: Look) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        self.keep_each(Kept::look(look).map(|draft| vec![draft]))
+    }
+
+    /// Keeps drafts, if they could be made.
+    fn keep_each(&self, drafts: Result<Vec<Draft>, LedgerError>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        match drafts {
+            Ok(drafts) => self.keep(drafts),
+            Err(error) => Box::pin(async move { Err(error) }),
+        }
+    }
+
+    /// The entry that promised this coverage-assertion-id, if any did.
+    fn find(&self, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
+        self.reads().entry(Word::Assertion, assertion_id)
+    }
+
+    /// The entry of an id of any kind: a coverage-assertion-id, an invocation's (`x-request-id`) or a card's.
+    fn entry(&self, id: &str) -> Result<Option<Entry>, LedgerError> {
+        for word in [Word::Assertion, Word::Record, Word::Card] {
+            if let Some(entry) = self.reads().entry(word, id)? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was told of a card, in the order in which it came.
+    fn feedback(&self, card: &str) -> Result<Vec<Feedback>, LedgerError> {
+        self.reads().feedback(&[card.to_owned()])
+    }
+
+    /// Who looked at an entry, in the order of time.
+    fn looks(&self, entry: Uuid) -> Result<Vec<Look>, LedgerError> {
+        self.reads().looks(entry)
+    }
+
+    /// The entries that fit, the newest first, at most so many.
+    fn search(&self, search: &Search, most: usize) -> Result<Vec<Entry>, LedgerError> {
+        self.reads().search(search, most)
+    }
+
+    /// The entries from a moment until before another with what was told of their cards, in the order of time, until it
+    /// is broken off.
+    fn each(
+        &self,
+        from: Timestamp,
+        before: Timestamp,
+        take: &mut dyn FnMut(Entry, Vec<Feedback>) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
+        self.reads().each(Span::of(from, before), take)
+    }
+
     /// The files that were kept under this hash, if any were.
-    fn policy_set(&self, hash: &str) -> Result<Option<PolicyFiles>, LedgerError>;
+    fn policy_set(&self, hash: &str) -> Result<Option<PolicyFiles>, LedgerError> {
+        self.shelf().files(hash)?.as_deref().map(policies::unpack_files).transpose()
+    }
 
-    /// Walks the whole chain and says how far it holds. Entries appended meanwhile may or may not be walked.
-    fn verify(&self) -> Result<Verdict, LedgerError>;
+    /// Walks all chains and says how far they hold. Records appended meanwhile may or may not be walked.
+    fn verify(&self) -> Result<Verdict, LedgerError> {
+        self.reads().verify()
+    }
 
-    /// Whether an append can be hoped to succeed: for readiness probes.
-    fn ready(&self) -> Result<(), LedgerError> {
-        Ok(())
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    fn reads(&self) -> Reads<'_> {
+        Reads { shelf: self.shelf(), keyring: self.keyring() }
     }
 }
 
 /// Keeps an answer and gives it back, sendable: the one way to a `Recorded<Response>`.
-pub async fn append(ledger: &dyn Ledger, entry: Entry) -> Result<Recorded<Response>, LedgerError> {
-    let response = Response(entry.response.clone());
-    ledger.append(entry).await?;
-    Ok(Recorded(response))
+pub async fn append(
+    ledger: &dyn Ledger,
+    entry: Entry,
+    on_failure: OnFailure,
+) -> Result<Recorded<Response>, LedgerError> {
+    let (id, response) = (entry.id, Response(entry.response.clone()));
+    match (ledger.append(entry).await, on_failure) {
+        (Ok(_), _) => Ok(Recorded(response)),
+        (Err(error), OnFailure::Refuse) => Err(error),
+        (Err(error), OnFailure::Answer) => {
+            tracing::error!(%id, %error, "AN ANSWER IS GIVEN THAT IS NOT IN THE LEDGER, as ledger.on_failure says");
+            Ok(Recorded(response))
+        }
+    }
 }
 
 /// Keeps a call of feedback and says how many items it had: the one way to say that it was heard.
@@ -233,6 +246,52 @@ pub async fn keep_feedback(ledger: &dyn Ledger, items: Vec<Feedback>) -> Result<
     let count = items.len();
     ledger.keep_feedback(items).await?;
     Ok(Recorded(count))
+}
+
+/// Opens the ledger of the settings, or makes it. Blocks.
+///
+/// # Errors
+/// [`LedgerError`]
+pub fn open(settings: &LedgerSettings) -> Result<Arc<dyn Ledger>, LedgerError> {
+    let masters = masters(settings)?;
+    Ok(match server(settings) {
+        Some(server) => Arc::new(PostgresLedger::open(&server, &masters)?),
+        None => Arc::new(SqliteLedger::open_with(&settings.path, Bounds::default(), &masters)?),
+    })
+}
+
+/// Opens the ledger of the settings as it is, to look whether it is whole; nothing can be kept in it. Blocks.
+///
+/// # Errors
+/// [`LedgerError`]
+pub fn archive(settings: &LedgerSettings) -> Result<Arc<dyn Ledger>, LedgerError> {
+    let masters = masters(settings)?;
+    Ok(match server(settings) {
+        Some(server) => Arc::new(PostgresLedger::archive(&server, &masters)?),
+        None => Arc::new(SqliteLedger::archive(&settings.path, &masters)?),
+    })
+}
+
+fn server(settings: &LedgerSettings) -> Option<Server> {
+    let url = settings.url.as_ref()?.shown();
+    Some(Server { patience: settings.patience(), ..Server::at(url, &settings.node) })
+}
+
+fn masters(settings: &LedgerSettings) -> Result<MasterKeys, LedgerError> {
+    let mut text = settings.keys.as_ref().map(|keys| keys.shown().to_owned()).unwrap_or_default();
+    if let Some(file) = &settings.keys_file {
+        text.push('\n');
+        text.push_str(&std::fs::read_to_string(file).map_err(|error| LedgerError::KeysFile(error.kind()))?);
+    }
+    MasterKeys::read(&text).map_err(LedgerError::Keys)
+}
+
+/// Waits for what a ledger keeps, on a thread that may block.
+///
+/// # Errors
+/// [`LedgerError`]
+pub fn wait<T>(kept: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
+    tokio::runtime::Builder::new_current_thread().build()?.block_on(kept)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! A policy set's files as one blob: each name and content preceded by its length, all of it in one zstd frame.
 
-use super::row::unpack;
-use super::{LedgerError, PolicyFiles};
+use super::{LedgerError, PolicyFiles, pack as packing};
 
 /// Sets are kept once in a while and read with care: smaller is better than sooner.
 const LEVEL: i32 = 12;
@@ -13,12 +12,12 @@ pub(super) fn pack(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, LedgerError> 
         plain.extend((part.len() as u64).to_be_bytes());
         plain.extend(part);
     }
-    zstd::bulk::compress(&plain, LEVEL).map_err(|_| LedgerError::Unstorable)
+    packing::squeeze(&plain, LEVEL)
 }
 
 /// Unpacks what [`pack`] made; anything else is [`LedgerError::Corrupt`].
 pub(super) fn unpack_files(packed: &[u8]) -> Result<PolicyFiles, LedgerError> {
-    let plain = unpack(packed)?;
+    let plain = packing::plain(packed)?;
     let mut rest = plain.as_slice();
     let mut files = Vec::new();
     while !rest.is_empty() {

@@ -1,153 +1,229 @@
-//! What is asked of the ledger's tables; nothing here writes.
+//! What is asked of a ledger, whichever engine it lies in. Nothing is told that is not what was sealed.
 
-use std::ops::{ControlFlow, Deref};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
 
-use rusqlite::{Connection, OptionalExtension};
+use jiff::Timestamp;
+use uuid::Uuid;
 
-use super::chain::{self, Flaw, Hash, Link, NOTHING_BEFORE, Verdict, Walk, Walked};
-use super::row::{COLUMNS, Row};
-use super::{Entry, LedgerError, feedback};
+use super::chain::{Flaw, NOTHING_BEFORE, Verdict, Walk, Walked};
+use super::draft::{self, Kind};
+use super::key::{self, Key, Word};
+use super::keyring::Keyring;
+use super::prune::Pruning;
+use super::row::Row;
+use super::shelf::{Node, Shelf, Span};
+use super::{Entry, Feedback, LedgerError, Look};
 
-/// Rows that are read at once, so that a long walk neither holds up other readers nor keeps the WAL from shrinking.
-const PAGE: i64 = 256;
+/// Rows that are read at once, so that a long walk neither holds up other readers nor fills the memory.
+const PAGE: u32 = 256;
 
-/// Rows at the end that are checked when the ledger is opened.
+/// Rows at the end of a chain that are checked when a ledger is opened.
 const TAIL: i64 = 64;
 
-/// Where the entry is that promised an assertion id.
-const ASSERTIONS: &str = "SELECT seq FROM assertions WHERE assertion_id = ?1";
-
-/// Where the entry is that showed a card.
-const CARDS: &str = "SELECT seq FROM cards WHERE card_id = ?1";
-
-/// A row of a chain, as it lies in its table.
-pub(super) trait Stored: Link + Sized {
-    /// The table.
-    const TABLE: &'static str;
-    /// The columns that [`Stored::read`] reads, in their order.
-    const COLUMNS: &'static str;
-
-    /// Reads a row that was selected with the columns.
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self>;
-
-    /// Whether it can be found by what it will be looked for by.
-    fn is_found(&self, connection: &Connection) -> Result<bool, LedgerError>;
+/// Reads for a ledger.
+pub(super) struct Reads<'l> {
+    pub(super) shelf: &'l dyn Shelf,
+    pub(super) keyring: &'l Keyring,
 }
 
-impl Stored for Row {
-    const TABLE: &'static str = "entries";
-    const COLUMNS: &'static str = COLUMNS;
+impl Span {
+    /// From a moment until just before another.
+    pub(super) fn of(from: Timestamp, before: Timestamp) -> Self {
+        let nanoseconds = |at: Timestamp, beyond| i64::try_from(at.as_nanosecond()).unwrap_or(beyond);
+        Self { from: nanoseconds(from, i64::MIN), before: nanoseconds(before, i64::MAX) }
+    }
+}
 
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Self::read(row)
+impl Reads<'_> {
+    /// The entry that has an id of this kind.
+    pub(super) fn entry(&self, word: Word, id: &str) -> Result<Option<Entry>, LedgerError> {
+        let key = key::key(word, id);
+        let Some(place) = self.shelf.place(&key)? else { return Ok(None) };
+        let rows = self.shelf.rows(&[place])?;
+        let row = rows.first().ok_or(LedgerError::Corrupt)?.sound()?;
+        if !row.ids().any(|own| own == key) {
+            return Err(LedgerError::Corrupt);
+        }
+        if row.kind()? == Kind::Entry { self.open(row).map(Some) } else { Ok(None) }
     }
 
-    fn is_found(&self, connection: &Connection) -> Result<bool, LedgerError> {
-        for (index, ids) in [(ASSERTIONS, self.promised()?), (CARDS, self.shown()?)] {
-            for id in ids {
-                if place(connection, index, &id)? != Some(self.seq) {
-                    return Ok(false);
-                }
+    /// The entry of a row. A key that another node has made since is looked for.
+    pub(super) fn open(&self, row: &Row) -> Result<Entry, LedgerError> {
+        self.fetch_key(row)?;
+        draft::entry(row, self.keyring)
+    }
+
+    fn fetch_key(&self, row: &Row) -> Result<(), LedgerError> {
+        if self.keyring.has(row.key) { Ok(()) } else { self.keyring.learn(&self.shelf.keys()?) }
+    }
+
+    /// What was told of cards, in the order in which it came.
+    pub(super) fn feedback(&self, cards: &[String]) -> Result<Vec<Feedback>, LedgerError> {
+        let terms: Vec<Key> = cards.iter().map(|card| key::key(Word::Told, card)).collect();
+        let items = self.sharing(&terms, Kind::Feedback)?.into_iter().map(|row| {
+            self.fetch_key(&row)?;
+            draft::feedback(&row, self.keyring)
+        });
+        items.collect()
+    }
+
+    /// Who looked at an entry, in the order of time.
+    pub(super) fn looks(&self, entry: Uuid) -> Result<Vec<Look>, LedgerError> {
+        let term = key::key(Word::Looked, &entry.to_string());
+        self.sharing(&[term], Kind::Look)?.iter().map(draft::look).collect()
+    }
+
+    /// All records of a kind that have one of the terms, in the order of time.
+    fn sharing(&self, terms: &[Key], kind: Kind) -> Result<Vec<Row>, LedgerError> {
+        let places = self.shelf.with_terms(terms)?;
+        let mut rows = if places.is_empty() { Vec::new() } else { self.shelf.rows(&places)? };
+        if rows.len() < places.len() {
+            return Err(LedgerError::Corrupt);
+        }
+        rows.sort_by_key(|row| (row.at, row.node, row.seq));
+        for row in &rows {
+            let sound = row.sound()?;
+            if sound.kind()? != kind || !sound.terms().any(|own| terms.contains(&own)) {
+                return Err(LedgerError::Corrupt);
             }
         }
-        Ok(true)
+        Ok(rows)
     }
-}
 
-/// The last row's place and hash; the chain goes on from there.
-pub(super) fn head<R: Stored>(connection: &Connection) -> rusqlite::Result<(i64, Hash)> {
-    connection
-        .prepare_cached(&format!("SELECT seq, hash FROM {} ORDER BY seq DESC LIMIT 1", R::TABLE))?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
-        .map(|last| last.unwrap_or((0, NOTHING_BEFORE)))
-}
-
-/// The entry that promised an assertion id. One that is not what was sealed is [`LedgerError::Corrupt`].
-pub(super) fn find(connection: &Connection, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
-    let Some(seq) = place(connection, ASSERTIONS, assertion_id)? else { return Ok(None) };
-    let row = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM entries WHERE seq = ?1"))?
-        .query_row([seq], Row::read)
-        .optional()?
-        .ok_or(LedgerError::Corrupt)?;
-    if row.hash != chain::seal(&row) || !row.promised()?.iter().any(|id| id == assertion_id) {
-        return Err(LedgerError::Corrupt);
-    }
-    row.entry().map(Some)
-}
-
-/// The stored files of a policy set.
-pub(super) fn policy_set(connection: &Connection, hash: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-    let mut statement = connection.prepare_cached("SELECT files FROM policy_sets WHERE hash = ?1")?;
-    Ok(statement.query_row([hash], |row| row.get(0)).optional()?)
-}
-
-/// Checks the last rows of a chain against each other.
-pub(super) fn tail<R: Stored>(connection: &Connection) -> Result<Walked, LedgerError> {
-    let (last, _) = head::<R>(connection)?;
-    let mut before = connection.prepare_cached(&format!("SELECT seq, hash FROM {} WHERE seq = ?1", R::TABLE))?;
-    let anchor = before.query_row([last.saturating_sub(TAIL)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let walk = anchor.map_or_else(Walk::start, |(seq, hash)| Walk::after(seq, hash));
-    let after = walk.seq();
-    self::walk::<R, _>(|| connection, walk, after)
-}
-
-/// Walks both chains from their beginnings.
-pub(super) fn verify<C: Deref<Target = Connection>>(connection: impl Fn() -> C) -> Result<Verdict, LedgerError> {
-    let Walked { rows, head, flaw } = walk::<Row, C>(&connection, Walk::start(), i64::MIN)?;
-    let entries = Verdict { entries: rows, head, feedback: 0, feedback_head: NOTHING_BEFORE, flaw };
-    if flaw.is_some() {
-        return Ok(entries);
-    }
-    let Walked { rows, head, flaw } = walk::<feedback::Row, C>(&connection, Walk::start(), i64::MIN)?;
-    Ok(Verdict { feedback: rows, feedback_head: head, flaw: flaw.map(Flaw::of_feedback), ..entries })
-}
-
-/// Walks the rows after the place `after`, to the end or to the first flaw. Borrows the connection a page at a time.
-fn walk<R: Stored, C: Deref<Target = Connection>>(
-    connection: impl Fn() -> C,
-    mut walk: Walk,
-    mut after: i64,
-) -> Result<Walked, LedgerError> {
-    loop {
-        match page::<R>(&connection(), after, &mut walk)? {
-            ControlFlow::Continue(()) => after = walk.seq(),
-            ControlFlow::Break(flaw) => return Ok(walk.end(flaw)),
+    /// The entries of a span with what was told of their cards, in the order of time, until it is broken off.
+    pub(super) fn each(
+        &self,
+        span: Span,
+        take: &mut dyn FnMut(Entry, Vec<Feedback>) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
+        let mut after = None;
+        loop {
+            let rows = self.shelf.between(span, after, PAGE)?;
+            after = rows.last().map(Row::place);
+            let mut entries = Vec::with_capacity(rows.len());
+            for row in &rows {
+                if row.sound()?.kind()? == Kind::Entry {
+                    entries.push(self.open(row)?);
+                }
+            }
+            let cards: Vec<String> = entries.iter().flat_map(|entry| entry.cards.iter().cloned()).collect();
+            let mut told: HashMap<String, Vec<Feedback>> = HashMap::new();
+            for item in self.feedback(&cards)? {
+                told.entry(item.card.clone()).or_default().push(item);
+            }
+            for entry in entries {
+                let feedback = entry.cards.iter().filter_map(|card| told.remove(card)).flatten().collect();
+                if take(entry, feedback).is_break() {
+                    return Ok(());
+                }
+            }
+            if rows.len() < PAGE as usize {
+                return Ok(());
+            }
         }
     }
-}
 
-/// Walks one page. Breaks at the end, or at the first flaw.
-fn page<R: Stored>(
-    connection: &Connection,
-    after: i64,
-    walk: &mut Walk,
-) -> Result<ControlFlow<Option<Flaw>>, LedgerError> {
-    let sql = format!("SELECT {} FROM {} WHERE seq > ?1 ORDER BY seq LIMIT ?2", R::COLUMNS, R::TABLE);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query([after, PAGE])?;
-    let mut read = 0;
-    while let Some(row) = rows.next()? {
-        read += 1;
-        let seq = row.get(0)?;
-        // A column of another type than was written, or text that is not text.
-        let Ok(row) = R::read(row) else { return Ok(ControlFlow::Break(Some(Flaw::Changed(seq)))) };
-        if let Err(flaw) = walk.step(&row) {
-            return Ok(ControlFlow::Break(Some(flaw)));
+    /// Checks the last rows of every chain against each other: what a crash would have hurt.
+    pub(super) fn tails(&self) -> Result<Option<Flaw>, LedgerError> {
+        for node in self.shelf.nodes()? {
+            let from = node.head.0.saturating_sub(TAIL).max(node.pruned);
+            let anchor = match from {
+                0 => NOTHING_BEFORE,
+                seq if seq == node.pruned => self.shelf.hash(node.number, seq)?.unwrap_or(NOTHING_BEFORE),
+                seq => match self.shelf.page(node.number, seq - 1, 1)?.first() {
+                    Some(row) if row.seq == seq => row.sealed(),
+                    _ => return Ok(Some(Flaw::Missing(seq))),
+                },
+            };
+            let (walked, _) = self.walk(&node, Walk::after(from, anchor))?;
+            if let Some(flaw) = walked.flaws.first() {
+                return Ok(Some(*flaw));
+            }
         }
-        if !row.is_found(connection)? {
-            return Ok(ControlFlow::Break(Some(Flaw::Hidden(seq))));
-        }
+        Ok(None)
     }
-    Ok(if read < PAGE { ControlFlow::Break(None) } else { ControlFlow::Continue(()) })
+
+    /// Walks every chain from its beginning.
+    pub(super) fn verify(&self) -> Result<Verdict, LedgerError> {
+        let nodes = self.shelf.nodes()?;
+        let mut verdict = Verdict::default();
+        let mut allowed: HashMap<i64, i64> = HashMap::new();
+        for node in &nodes {
+            let (start, gap) = self.start(node)?;
+            let (mut walked, seen) = self.walk(node, start)?;
+            walked.flaws.splice(0..0, gap);
+            verdict.chains.push(walked);
+            verdict.entries += seen.entries;
+            verdict.feedback += seen.feedback;
+            verdict.pruned += u64::try_from(node.pruned).unwrap_or_default();
+            for (number, through) in seen.prunings {
+                let allowed = allowed.entry(number).or_default();
+                *allowed = through.max(*allowed);
+            }
+        }
+        for (node, walked) in nodes.iter().zip(&mut verdict.chains) {
+            if node.pruned > allowed.get(&node.number).copied().unwrap_or_default() {
+                walked.flaws.insert(0, Flaw::Removed(node.pruned));
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// Where a walk begins: after what was pruned, of which every hash must be there.
+    fn start(&self, node: &Node) -> Result<(Walk, Option<Flaw>), LedgerError> {
+        if node.pruned == 0 {
+            return Ok((Walk::after(0, NOTHING_BEFORE), None));
+        }
+        let last = self.shelf.hash(node.number, node.pruned)?;
+        let whole = last.is_some() && self.shelf.hashes(node.number)? == node.pruned;
+        let gap = if whole { None } else { Some(Flaw::Missing(node.pruned)) };
+        Ok((Walk::after(node.pruned, last.unwrap_or(NOTHING_BEFORE)), gap))
+    }
+
+    /// Walks to the end. What is appended meanwhile may or may not be walked.
+    fn walk(&self, node: &Node, mut walk: Walk) -> Result<(Walked, Seen), LedgerError> {
+        let mut seen = Seen::default();
+        loop {
+            let rows = self.shelf.page(node.number, walk.seq(), PAGE)?;
+            for row in &rows {
+                if walk.step(row) {
+                    seen.take(row)?;
+                }
+                if row.seq == node.head.0 && row.sealed() != node.head.1 {
+                    walk.found(Flaw::Changed(row.seq));
+                }
+            }
+            for seq in self.shelf.unindexed(&rows)? {
+                walk.found(Flaw::Hidden(seq));
+            }
+            if rows.len() < PAGE as usize {
+                break;
+            }
+        }
+        if walk.seq() < node.head.0 {
+            walk.found(Flaw::Missing(walk.seq().saturating_add(1)));
+        }
+        Ok((walk.end(node.name.clone()), seen))
+    }
 }
 
-/// The place of the entry that showed a card, if any did.
-pub(super) fn card(connection: &Connection, card_id: &str) -> rusqlite::Result<Option<i64>> {
-    place(connection, CARDS, card_id)
+/// What a walk has come by.
+#[derive(Default)]
+struct Seen {
+    entries: u64,
+    feedback: u64,
+    prunings: Vec<(i64, i64)>,
 }
 
-fn place(connection: &Connection, index: &str, id: &str) -> rusqlite::Result<Option<i64>> {
-    connection.prepare_cached(index)?.query_row([id], |row| row.get(0)).optional()
+impl Seen {
+    fn take(&mut self, row: &Row) -> Result<(), LedgerError> {
+        match row.kind()? {
+            Kind::Entry => self.entries += 1,
+            Kind::Feedback => self.feedback += 1,
+            Kind::Look => {}
+            Kind::Pruning => self.prunings.extend(draft::head::<Pruning>(row)?.through),
+        }
+        Ok(())
+    }
 }

@@ -12,8 +12,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::writer::Job;
+use super::sqlite::writer::Job;
 use super::*;
+use crate::config::OnFailure;
 
 mod feedback;
 mod tampered;
@@ -35,7 +36,7 @@ impl Place {
     }
 
     fn open_with(&self, bounds: Bounds) -> SqliteLedger {
-        SqliteLedger::open_with(&self.path(), bounds).unwrap()
+        SqliteLedger::open_with(&self.path(), bounds, &MasterKeys::default()).unwrap()
     }
 
     /// A ledger with the entries `a1` to `a6`.
@@ -50,9 +51,16 @@ impl Place {
     /// Does what an intruder with the file could do.
     fn tamper(&self, sql: &str) {
         let file = Connection::open(self.path()).unwrap();
-        for trigger in
-            ["entries_keep", "entries_hold", "assertions_hold", "cards_hold", "feedback_keep", "feedback_hold"]
-        {
+        for trigger in [
+            "records_keep",
+            "records_hold",
+            "ids_keep",
+            "ids_hold",
+            "terms_keep",
+            "terms_hold",
+            "hashes_keep",
+            "hashes_hold",
+        ] {
             file.execute_batch(&format!("DROP TRIGGER IF EXISTS {trigger}")).unwrap();
         }
         file.execute_batch(sql).unwrap();
@@ -70,6 +78,8 @@ fn entry(assertions: &[&str]) -> Entry {
         client: "https://ehr.example/fhir".into(),
         crd_version: "2.2".into(),
         policy_set: "ab".repeat(32),
+        policies: vec!["633".into()],
+        members: vec!["M-1".into()],
         assertions: assertions.iter().map(ToString::to_string).collect(),
         cards: assertions.iter().map(|id| format!("card of {id}")).collect(),
         determinations: r#"[{"covered":"not-covered"}]"#.into(),
@@ -98,7 +108,7 @@ fn run(ledger: &SqliteLedger, what: impl FnOnce(&Connection) + Send + 'static) {
 }
 
 fn flaw(ledger: &SqliteLedger) -> Option<Flaw> {
-    ledger.verify().unwrap().flaw
+    ledger.verify().unwrap().flaw()
 }
 
 #[tokio::test]
@@ -106,7 +116,7 @@ async fn an_entry_comes_back_as_it_was() {
     let place = Place::new();
     let ledger = place.open();
     let (first, second) = (entry(&["a1", "a2"]), entry(&[]));
-    let answer = append(&ledger, first.clone()).await.unwrap();
+    let answer = append(&ledger, first.clone(), OnFailure::Refuse).await.unwrap();
     assert_eq!(answer.get().clone().into_bytes(), first.response);
     assert_eq!(answer.into_inner().into_bytes(), first.response);
     assert_eq!(ledger.append(second).await.unwrap().seq(), 2);
@@ -129,7 +139,7 @@ async fn a_thousand_at_once_are_all_found_and_in_one_chain() {
         assert_eq!(ledger.find(&entry.assertions[0]).unwrap(), Some(entry));
     }
     let verdict = ledger.verify().unwrap();
-    assert_eq!((verdict.entries, verdict.flaw), (1000, None));
+    assert_eq!((verdict.entries, verdict.flaw()), (1000, None));
 }
 
 #[tokio::test]
@@ -146,7 +156,7 @@ async fn a_duplicate_is_refused_alone() {
     assert_eq!(places, [Ok(1), refused, Ok(2), refused, Ok(3), Ok(4)]);
     assert_eq!(ledger.append(entry(&["a1"])).await.unwrap_err(), LedgerError::Duplicate);
     let verdict = ledger.verify().unwrap();
-    assert_eq!((verdict.entries, verdict.flaw), (4, None));
+    assert_eq!((verdict.entries, verdict.flaw()), (4, None));
 }
 
 #[tokio::test]
@@ -157,7 +167,7 @@ async fn the_chain_goes_on_after_reopening() {
     assert_eq!(ledger.verify().unwrap(), before);
     assert_eq!(ledger.append(entry(&["a7"])).await.unwrap().seq(), 7);
     let verdict = ledger.verify().unwrap();
-    assert_eq!((verdict.entries, verdict.flaw), (7, None));
+    assert_eq!((verdict.entries, verdict.flaw()), (7, None));
 }
 
 #[tokio::test]
@@ -282,25 +292,22 @@ fn policy_sets_are_kept_once() {
 struct Failing;
 
 impl Ledger for Failing {
-    fn append(&self, _: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+    fn keep(&self, _: Vec<Draft>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
         async { Err(LedgerError::Full) }.boxed()
     }
-    fn find(&self, _: &str) -> Result<Option<Entry>, LedgerError> {
-        Ok(None)
+    fn shelf(&self) -> &dyn Shelf {
+        unreachable!("nothing is read")
     }
-    fn keep_feedback(&self, _: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
-        async { Err(LedgerError::Full) }.boxed()
-    }
-    fn feedback(&self, _: &str) -> Result<Vec<Feedback>, LedgerError> {
-        Ok(Vec::new())
+    fn keyring(&self) -> &Keyring {
+        unreachable!("nothing is read")
     }
     fn keep_policy_set(&self, _: &str, _: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
         Ok(())
     }
-    fn policy_set(&self, _: &str) -> Result<Option<PolicyFiles>, LedgerError> {
-        Ok(None)
+    fn remove(&self, _: i64, _: i64, _: u32) -> Result<u64, LedgerError> {
+        Ok(0)
     }
-    fn verify(&self) -> Result<Verdict, LedgerError> {
+    fn ready(&self) -> Result<(), LedgerError> {
         Err(LedgerError::Full)
     }
 }
@@ -308,7 +315,7 @@ impl Ledger for Failing {
 #[tokio::test]
 async fn l01_no_proof_without_a_ledger() {
     let ledger: std::sync::Arc<dyn Ledger> = std::sync::Arc::new(Failing);
-    assert_eq!(append(&*ledger, entry(&[])).await.unwrap_err(), LedgerError::Full);
+    assert_eq!(append(&*ledger, entry(&[]), OnFailure::Refuse).await.unwrap_err(), LedgerError::Full);
 }
 
 #[tokio::test]
@@ -317,7 +324,7 @@ async fn nothing_of_the_patient_is_printed() {
     let ledger = place.open();
     let entry = entry(&[]);
     assert!(!format!("{entry:?}").contains("Doe"));
-    assert!(!format!("{:?}", append(&ledger, entry).await.unwrap()).contains("cards"));
+    assert!(!format!("{:?}", append(&ledger, entry, OnFailure::Refuse).await.unwrap()).contains("cards"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use covenant::http;
-use covenant::record::{Ledger, LedgerError};
+use covenant::record::{Ledger, LedgerError, Trouble};
 use sha2::{Digest, Sha256};
 
 use crate::support::{TestApp, TestLedger, app_with, assert_no_leak, order};
@@ -31,7 +31,12 @@ fn p07_a_panic_does_not_take_the_place_of_a_request() {
 
 #[test]
 fn l01_an_answer_that_cannot_be_recorded_is_not_given() {
-    for error in [LedgerError::Unavailable(10), LedgerError::Full, LedgerError::Poisoned, LedgerError::Unstorable] {
+    for error in [
+        LedgerError::Unavailable(Trouble::Connection),
+        LedgerError::Full,
+        LedgerError::Poisoned,
+        LedgerError::Unstorable,
+    ] {
         let app = TestApp::with_ledger(TestLedger::failing(error));
         app.sign(order("47383")).refused(503, "no-store").nowhere().with_header("retry-after", "2");
         assert_eq!(app.recorded(), 0);

@@ -4,14 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use covenant::record::{Entry, Feedback, Ledger, LedgerError, PolicyFiles, Receipt, SqliteLedger, Verdict};
+use covenant::record::{Draft, Entry, Feedback, Keyring, Ledger, LedgerError, Receipt, Shelf, SqliteLedger};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 type Append = dyn Fn(Arc<SqliteLedger>, Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> + Send + Sync;
-
 /// A ledger in a folder of its own.
 pub struct TestLedger {
     append: Box<Append>,
@@ -88,10 +87,6 @@ impl Ledger for TestLedger {
         (self.append)(self.kept.clone(), entry)
     }
 
-    fn find(&self, assertion_id: &str) -> Result<Option<Entry>, LedgerError> {
-        self.kept.find(assertion_id)
-    }
-
     fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
         match self.ready {
             Ok(()) => self.kept.keep_feedback(items),
@@ -99,27 +94,30 @@ impl Ledger for TestLedger {
         }
     }
 
-    fn feedback(&self, card: &str) -> Result<Vec<Feedback>, LedgerError> {
-        self.kept.feedback(card)
+    fn keep(&self, drafts: Vec<Draft>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        self.kept.keep(drafts)
+    }
+
+    fn shelf(&self) -> &dyn Shelf {
+        self.kept.shelf()
+    }
+
+    fn keyring(&self) -> &Keyring {
+        self.kept.keyring()
     }
 
     fn keep_policy_set(&self, hash: &str, files: &[(String, Vec<u8>)]) -> Result<(), LedgerError> {
         self.kept.keep_policy_set(hash, files)
     }
 
-    fn policy_set(&self, hash: &str) -> Result<Option<PolicyFiles>, LedgerError> {
-        self.kept.policy_set(hash)
-    }
-
-    fn verify(&self) -> Result<Verdict, LedgerError> {
-        self.kept.verify()
+    fn remove(&self, node: i64, through: i64, most: u32) -> Result<u64, LedgerError> {
+        self.kept.remove(node, through, most)
     }
 
     fn ready(&self) -> Result<(), LedgerError> {
         self.ready
     }
 }
-
 /// What a held ledger waits for. It opens when it is dropped, so that a failing test leaves nobody waiting.
 pub struct Gate {
     arrived: mpsc::Receiver<()>,

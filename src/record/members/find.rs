@@ -10,7 +10,7 @@ use super::key::{self, Key};
 use crate::decide::facts::{Authorization, InForce, Membership, Standing};
 use crate::gather::learned::MemberQuery;
 use crate::record::LedgerError;
-use crate::record::row::unpack_text;
+use crate::record::pack;
 
 /// Something that so many people share identifies nobody: a number that stands for "none", a household's identifier.
 const MOST_ALIKE: usize = 16;
@@ -149,7 +149,7 @@ impl Looking<'_> {
         let packed: Vec<u8> = self.file.prepare_cached(sql)?.query_row((self.generation, held.id), |row| row.get(0))?;
         let ids = self.ids(&key::authorizations_of(person), MOST_OWNED)?;
         let authorizations = ids.into_iter().map(|id| self.authorization(id)).collect::<Result<_, _>>()?;
-        Ok(Membership { in_force: held.in_force, coverage: unpack_text(&packed)?, authorizations })
+        Ok(Membership { in_force: held.in_force, coverage: pack::text(pack::plain(&packed)?)?, authorizations })
     }
 
     fn authorization(&self, id: i64) -> Result<Authorization, LedgerError> {

@@ -13,7 +13,7 @@ use super::key;
 use super::resource::{self, ClaimResponse, Coverage, Patient};
 use super::store::{Filling, Row};
 use crate::record::LedgerError;
-use crate::record::row::Packer;
+use crate::record::pack;
 
 /// A person, while what is hers is read.
 #[derive(Clone, Copy)]
@@ -24,7 +24,6 @@ struct Person {
 
 struct Import {
     filling: Filling,
-    packer: Packer,
     /// By the hash of `Patient/1` and of what a Bundle calls it.
     people: HashMap<u64, Person>,
     counts: Imported,
@@ -57,8 +56,7 @@ pub fn import(
 ) -> Result<Imported, ImportError> {
     let filling = Filling::begin(ledger)?;
     let counts = Imported { at, patients: 0, coverages: 0, authorizations: 0, passed_over: 0 };
-    let packer = Packer::new().map_err(LedgerError::from)?;
-    let mut import = Import { filling, packer, people: HashMap::new(), counts };
+    let mut import = Import { filling, people: HashMap::new(), counts };
     match import.read(files, progress) {
         Ok(()) => {
             import.filling.serve(&import.counts)?;
@@ -148,7 +146,7 @@ impl Import {
         }
         self.filling.key(key::coverages_of(owner.number), id)?;
         let written = serde_json::to_string(&numbers).map_err(|_| LedgerError::Unstorable)?;
-        let packed = self.packer.pack(found.text.as_bytes())?;
+        let packed = pack::squeeze(found.text.as_bytes(), pack::LEVEL)?;
         let (active, days) = (coverage.is_active(&found)?, coverage.days(&found)?);
         self.counts.coverages += 1;
         self.filling.row(Row::Coverage(id, written, active, days, packed))

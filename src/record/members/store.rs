@@ -12,7 +12,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use super::Imported;
 use super::error::ImportError;
 use super::key::Key;
-use crate::record::{LedgerError, open};
+use crate::record::LedgerError;
+use crate::record::sqlite::open;
 
 /// Rows in a transaction: some milliseconds, for which an answer may have to wait.
 const BATCH_ROWS: usize = 1000;

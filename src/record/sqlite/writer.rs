@@ -10,19 +10,31 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::{Batch, Kept, Outcome};
-use super::row::Packer;
-use super::{LedgerError, open};
+use super::batch::{self, Batch, Outcome};
+use super::open;
+use crate::record::LedgerError;
+use crate::record::row::Loose;
 
 /// Bytes that may wait in the WAL before they are moved into the file. More makes a start after a crash slower.
 const CHECKPOINT_AFTER: usize = 16 * 1024 * 1024;
 
 /// Something for the writer to do, and where its outcome goes.
-pub(super) enum Job {
-    /// Keep an entry or a call of feedback.
-    Keep(Kept, oneshot::Sender<Outcome>),
+pub(in crate::record) enum Job {
+    /// Keep the records of one call.
+    Keep(Vec<Loose>, oneshot::Sender<Outcome>),
     /// Keep a policy set's packed files under their hash.
     KeepPolicySet(String, Vec<u8>, Reply<Result<(), LedgerError>>),
+    /// Take old records away but for their hashes.
+    Remove {
+        /// The node's number.
+        node: i64,
+        /// The place of the last that may go.
+        through: i64,
+        /// How many may go at once.
+        most: u32,
+        /// How many went.
+        reply: Reply<Result<u64, LedgerError>>,
+    },
     /// Reach the writer's own connection.
     #[cfg(test)]
     Run(Box<dyn FnOnce(&Connection) + Send>),
@@ -31,12 +43,11 @@ pub(super) enum Job {
     Fail(LedgerError),
 }
 
-type Waiting = (Kept, oneshot::Sender<Outcome>);
+type Waiting = (Vec<Loose>, oneshot::Sender<Outcome>);
 
 /// The writer, with all that it owns.
 pub(super) struct Writer {
     connection: Connection,
-    packer: Packer,
     lock_wait: Duration,
     in_wal: usize,
     #[cfg(test)]
@@ -50,7 +61,6 @@ impl Writer {
         connection.busy_timeout(Duration::ZERO)?;
         Ok(Self {
             connection,
-            packer: Packer::new()?,
             lock_wait,
             in_wal: 0,
             #[cfg(test)]
@@ -83,6 +93,11 @@ impl Writer {
                     // Whoever asked may have gone; the set is kept all the same.
                     let _ = reply.send(outcome);
                     stop_if_poisoned(outcome)?;
+                }
+                Job::Remove { node, through, most, reply } => {
+                    let outcome = self.remove(node, through, most);
+                    let _ = reply.send(outcome);
+                    stop_if_poisoned(outcome.map(|_| ()))?;
                 }
                 #[cfg(test)]
                 Job::Run(what) => what(&self.connection),
@@ -123,9 +138,9 @@ impl Writer {
 
     fn commit(&mut self, waiting: &[Waiting]) -> Result<Vec<Outcome>, LedgerError> {
         let transaction = begin(&self.connection, self.lock_wait)?;
-        let mut batch = Batch::begin(&transaction, &mut self.packer)?;
+        let mut batch = Batch::begin(&transaction)?;
         let outcomes = waiting.iter().map(|(what, _)| batch.keep(what)).collect::<Result<_, _>>()?;
-        self.in_wal += batch.bytes();
+        self.in_wal += batch.end()?;
         #[cfg(test)]
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -142,6 +157,13 @@ impl Writer {
         transaction.commit()?;
         self.in_wal += files.len();
         Ok(())
+    }
+
+    fn remove(&mut self, node: i64, through: i64, most: u32) -> Result<u64, LedgerError> {
+        let transaction = begin(&self.connection, self.lock_wait)?;
+        let gone = batch::remove(&transaction, node, through, most)?;
+        transaction.commit()?;
+        Ok(gone)
     }
 
     /// Moves the WAL into the file once it has grown. Done after the answers, so that the batch does not wait for it,

@@ -1,0 +1,83 @@
+//! Removing what is too old to be kept, but for its hash (FAULTS L08): the chain still holds, and says so.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::draft::{Draft, Kind};
+use super::reads::Reads;
+use super::shelf::Span;
+use super::{Ledger, LedgerError, wait};
+
+/// Records that are removed in one transaction: what is appended meanwhile waits for no more than these.
+const BATCH: u32 = 200;
+
+/// What is stored of a pruning, before anything is removed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Pruning {
+    /// Who.
+    pub(super) who: String,
+    /// What is older than this goes.
+    pub(super) before: Timestamp,
+    /// Each node's number, and the place of the last record that goes.
+    pub(super) through: Vec<(i64, i64)>,
+}
+
+/// Removes all records before a moment, as far as each chain has none that is younger among them; how many went.
+///
+/// First it is kept that they go, and who let them go. `progress` is told of each batch.
+///
+/// # Errors
+/// [`LedgerError`]; what has gone until then is gone, and calling it again goes on.
+pub fn prune(
+    ledger: &dyn Ledger,
+    who: &str,
+    at: Timestamp,
+    before: Timestamp,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, LedgerError> {
+    let nodes = ledger.shelf().nodes()?;
+    let reads = Reads { shelf: ledger.shelf(), keyring: ledger.keyring() };
+    let mut through = Vec::new();
+    for node in &nodes {
+        through.push((node.number, reads.last_before(node.number, node.pruned, before)?));
+    }
+    if nodes.iter().zip(&through).all(|(node, (_, last))| *last == node.pruned) {
+        return Ok(0);
+    }
+    let pruning = Pruning { who: who.to_owned(), before, through };
+    wait(ledger.keep(vec![Draft::event(Kind::Pruning, at, Vec::new(), &pruning)?]))?;
+    let mut removed = 0;
+    for (node, last) in pruning.through {
+        loop {
+            let gone = ledger.remove(node, last, BATCH)?;
+            removed += gone;
+            progress(gone);
+            if gone == 0 {
+                break;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+impl Reads<'_> {
+    /// The place of the last record of a node's beginning that is all before a moment.
+    ///
+    /// Clocks jump: of two records the later may be the older. None goes before its turn.
+    fn last_before(&self, node: i64, after: i64, before: Timestamp) -> Result<i64, LedgerError> {
+        let limit = Span::of(before, Timestamp::MAX).from;
+        let mut last = after;
+        loop {
+            let rows = self.shelf.page(node, last, BATCH)?;
+            for row in &rows {
+                if row.at >= limit {
+                    return Ok(last);
+                }
+                last = row.seq;
+            }
+            if rows.len() < BATCH as usize {
+                return Ok(last);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the rooms of the ledger ask an engine for: rows, by where they lie and by what they are found by.
+//!
+//! An engine believes nothing and decides nothing: whether a row is what was sealed is for [`reads`](super::reads) to see.
+
+use super::LedgerError;
+use super::chain::Hash;
+use super::key::Key;
+use super::keyring::Wrapped;
+use super::row::{Place, Row};
+
+/// A node that writes, or wrote, to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its number.
+    pub(super) number: i64,
+    /// Its name.
+    pub(super) name: String,
+    /// The place of its last record, and that record's hash.
+    pub(super) head: (i64, Hash),
+    /// The place of the last record that was removed but for its hash; 0 for none.
+    pub(super) pruned: i64,
+}
+
+/// A span of time, in nanoseconds since 1970 began: from, and before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub(super) from: i64,
+    /// The first moment that is not in it any more.
+    pub(super) before: i64,
+}
+
+/// The rows of a ledger, in one engine or another. Each call waits for the disk or the network.
+pub trait Shelf: Send + Sync {
+    /// All nodes, by their numbers.
+    fn nodes(&self) -> Result<Vec<Node>, LedgerError>;
+
+    /// The rows of these places, those that are there, in any order.
+    fn rows(&self, places: &[Place]) -> Result<Vec<Row>, LedgerError>;
+
+    /// The next rows of a node's chain after a place, in its order, at most so many.
+    fn page(&self, node: i64, after: i64, most: u32) -> Result<Vec<Row>, LedgerError>;
+
+    /// The next rows in time, of all nodes: by `at`, then node, then place; after a place, at most so many.
+    fn between(&self, span: Span, after: Option<Place>, most: u32) -> Result<Vec<Row>, LedgerError>;
+
+    /// The places of some of these rows that an index does not lead to by one of the rows' own keys.
+    fn unindexed(&self, rows: &[Row]) -> Result<Vec<i64>, LedgerError>;
+
+    /// Where the record of an id is.
+    fn place(&self, id: &Key) -> Result<Option<Place>, LedgerError>;
+
+    /// Where records of a term are, the newest first; those before a place, at most so many.
+    fn with_term(&self, term: &Key, span: Span, before: Option<Place>, most: u32) -> Result<Vec<Place>, LedgerError>;
+
+    /// The latest rows in time, of all nodes, the newest first; those before a place, at most so many.
+    fn latest(&self, span: Span, before: Option<Place>, most: u32) -> Result<Vec<Row>, LedgerError>;
+
+    /// Where all records of these terms are, in any order.
+    fn with_terms(&self, terms: &[Key]) -> Result<Vec<Place>, LedgerError>;
+
+    /// The hash of a record that was removed.
+    fn hash(&self, node: i64, seq: i64) -> Result<Option<Hash>, LedgerError>;
+
+    /// How many hashes of a node's removed records there are.
+    fn hashes(&self, node: i64) -> Result<i64, LedgerError>;
+
+    /// The wrapped data keys.
+    fn keys(&self) -> Result<Vec<Wrapped>, LedgerError>;
+
+    /// The packed files of a policy set.
+    fn files(&self, hash: &str) -> Result<Option<Vec<u8>>, LedgerError>;
+}
