@@ -6,6 +6,7 @@ mod child;
 mod ehr;
 mod ledgers;
 mod policies;
+pub mod postgres;
 mod raw;
 mod reply;
 mod request;
