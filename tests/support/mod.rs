@@ -2,6 +2,7 @@
 
 mod app;
 mod call;
+pub mod chaos;
 mod child;
 mod ehr;
 mod ledgers;
