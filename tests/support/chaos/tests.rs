@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio_postgres::NoTls;
+
 use super::Chaos;
+use crate::support::postgres;
 
 /// How long anything that must happen may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -224,4 +227,18 @@ fn its_connections_end_with_it() {
     client.hears("one");
     drop(chaos);
     client.is_cut();
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_cut_is_done() {
+    let Some(database) = postgres::shared() else { return };
+    let chaos = Chaos::before(database.address());
+    let (client, connection) = tokio_postgres::connect(&database.url_through(chaos.address()), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("CREATE TABLE kept (word text); BEGIN; INSERT INTO kept VALUES ('kept')").await.unwrap();
+    assert_eq!(database.ask("SELECT count(*) FROM pg_tables WHERE tablename = 'kept'"), [[Some("0".to_owned())]]);
+    chaos.cut_replies(1);
+    let error = client.batch_execute("COMMIT").await.unwrap_err();
+    assert!(error.code().is_none(), "the server's word came through: {error:?}");
+    assert_eq!(database.ask("SELECT word FROM kept"), [[Some("kept".to_owned())]]);
 }
