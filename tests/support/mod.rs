@@ -2,10 +2,12 @@
 
 mod app;
 mod call;
+pub mod chaos;
 mod child;
 mod ehr;
 mod ledgers;
 mod policies;
+pub mod postgres;
 mod raw;
 mod reply;
 mod request;
