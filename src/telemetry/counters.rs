@@ -58,8 +58,8 @@ impl Counters {
 
     /// A call of a hook took so long, whatever became of it. Nothing is kept of services that we do not have.
     pub fn took(&self, service: &str, time: Duration) {
-        let histogram = self.0.as_ref().and_then(|all| all.seconds.get_metric_with_label_values(&[service]).ok());
-        if let Some(histogram) = histogram.filter(|_| !service.is_empty()) {
+        let all = self.0.as_ref().filter(|_| !service.is_empty());
+        if let Some(histogram) = all.and_then(|all| all.seconds.get_metric_with_label_values(&[service]).ok()) {
             histogram.observe(time.as_secs_f64());
         }
     }

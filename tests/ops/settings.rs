@@ -88,6 +88,7 @@ fn an_address_that_is_taken_is_named_by_its_setting() {
 #[test]
 fn without_an_address_nobody_listens_for_operators() {
     let server = Place::with_settings("[ops]\nlisten = \"\"").serve();
+    assert_eq!(server.get("/cds-services").status, 200);
     let (out, _) = server.kill();
     assert!(out.contains("operators none"), "{out}");
 }
