@@ -31,6 +31,7 @@ use covenant::gather::ehr::Ehr;
 use covenant::gather::learned::Nobody;
 use covenant::http::{self, App};
 use covenant::policy::Serving;
+use covenant::policy::check::Proof;
 use covenant::policy::model::PolicySet;
 use covenant::record::SqliteLedger;
 use covenant::request::hook::{SERVICES, Service};
@@ -242,7 +243,9 @@ fn answered(set: &Arc<PolicySet>) -> SocketAddr {
 fn recorded(set: &Arc<PolicySet>, folder: &std::path::Path, name: &str) -> SocketAddr {
     let ledger = Arc::new(SqliteLedger::open(&folder.join(format!("{name}.ledger"))).unwrap());
     let (set, zone) = (set.clone(), TimeZone::get("America/New_York").unwrap());
-    start(move |listener| http::serve(listener, App::new(Serving::new(set), ledger, manner(), zone, ehr())))
+    start(move |listener| {
+        http::serve(listener, App::new(Serving::new(set, Proof::default()), ledger, manner(), zone, ehr()))
+    })
 }
 
 /// Sends the requests over some connections, each with a hookInstance of its own.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::config::{Limits, PayerCheck};
 use crate::decide::decide;
+use crate::decide::determination::{Determination, PaNeeded};
 use crate::decide::facts::{Fact, Facts};
 use crate::gather::learned::{Learned, Source};
 use crate::gather::{self, GatherError, Gathered, Read, Way, Wishes};
@@ -78,6 +79,33 @@ pub struct Answer {
     pub version: Version,
     /// How many orders were answered.
     pub orders: usize,
+    /// What was decided of them, in words that can be counted.
+    pub determined: Vec<Determined>,
+}
+
+/// A determination in words that can be counted: codes of the guide and a number of the policy set, nothing of the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Determined {
+    /// `covered`
+    pub covered: &'static str,
+    /// `pa-needed`, or `none`
+    pub pa_needed: &'static str,
+    /// The number of the policy it rests on: `default` where none speaks, `several` where it rests on more.
+    pub policy: String,
+}
+
+impl Determined {
+    fn of(determination: &Determination<'_>) -> Self {
+        let mut policies: Vec<&str> = determination.trace.candidates.iter().map(|it| it.policy).collect();
+        policies.dedup();
+        let policy = match policies.as_slice() {
+            [] => "none".to_owned(),
+            [one] => (*one).to_owned(),
+            _ => "several".to_owned(),
+        };
+        let pa_needed = determination.pa_needed.as_ref().map_or("none", PaNeeded::code);
+        Self { covered: determination.covered.code(), pa_needed, policy }
+    }
 }
 
 /// Why there is no answer.
@@ -198,6 +226,7 @@ fn decide_and_render(
         hook_instance: invocation.hook_instance.clone(),
         version: invocation.version,
         orders: decisions.len(),
+        determined: decisions.iter().flat_map(|it| &it.determinations).map(Determined::of).collect(),
     })
 }
 

@@ -1,14 +1,16 @@
 //! Every setting, read once at start from `covenant.toml` and `COVENANT_*`, and every limit with its reason.
 
 mod ledger;
+mod ops;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use config::{Config, File, FileFormat};
+use config::{Config, ConfigError, File, FileFormat};
 use serde::{Deserialize, Deserializer};
 
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
+pub use ops::{OpsSettings, Secret, Token};
 
 /// How strictly the payer of a Coverage is looked at (CRD hook-13, conf-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -101,6 +103,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How EHRs' FHIR servers are asked.
     pub ehr: EhrSettings,
+    /// Where operators are answered, and who they are.
+    pub ops: OpsSettings,
 }
 
 /// A setting that cannot be used.
@@ -108,20 +112,45 @@ pub struct Settings {
 pub enum SettingsError {
     /// The file or a variable does not hold what it should.
     #[error("{0}")]
-    Unreadable(#[from] config::ConfigError),
+    Unreadable(String),
     /// Listening where others can reach us, with nobody asked who they are.
     #[error(
         "listen = {0} can be reached from elsewhere, and no authentication is configured: only loopback is possible"
     )]
     OpenToAll(IpAddr),
+    /// Tokens would go over the network as they are.
+    #[error("ops.listen = {0} can be reached from elsewhere, and there is no TLS yet: only loopback is possible")]
+    OpenOperations(IpAddr),
     /// Not a time zone.
     #[error("time_zone is not the IANA name of a time zone")]
     TimeZone,
 }
 
+/// Says where, and of the operators' settings never what is there: it could be a secret in the wrong place.
+impl From<ConfigError> for SettingsError {
+    fn from(error: ConfigError) -> Self {
+        Self::Unreadable(match &error {
+            // Below its first line a syntax error quotes the file.
+            ConfigError::FileParse { uri, cause } => {
+                let place = cause.to_string().lines().next().unwrap_or_default().to_owned();
+                uri.iter().fold(place, |place, uri| format!("{place} in {uri}"))
+            }
+            ConfigError::Type { key: Some(key), .. } | ConfigError::At { key: Some(key), .. }
+                if key.starts_with("ops") =>
+            {
+                let said = error.to_string();
+                // What our own code says of the operators' settings, and a name that is not known, quotes no value.
+                let quotes_nothing = said.starts_with("ops.") || said.starts_with("unknown field");
+                if quotes_nothing { said } else { format!("{key} has a value of the wrong kind") }
+            }
+            _ => error.to_string(),
+        })
+    }
+}
+
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 27] = [
+pub const DEFAULTS: [(&str, &str); 29] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -149,6 +178,8 @@ pub const DEFAULTS: [(&str, &str); 27] = [
     ("ehr.allow_private", "false"),
     ("ehr.break_after", "5"),
     ("ehr.break_seconds", "30"),
+    ("ops.listen", "127.0.0.1:8634"),
+    ("ops.tokens", ""),
 ];
 
 /// The environment variable of a setting.
@@ -177,6 +208,9 @@ impl Settings {
         let settings: Self = builder.add_source(source).build()?.try_deserialize()?;
         if !settings.listen.ip().is_loopback() {
             return Err(SettingsError::OpenToAll(settings.listen.ip()));
+        }
+        if let Some(open) = settings.ops.listen.filter(|listen| !listen.ip().is_loopback()) {
+            return Err(SettingsError::OpenOperations(open.ip()));
         }
         jiff::tz::TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone)?;
         Ok(settings)

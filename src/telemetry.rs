@@ -3,6 +3,8 @@
 //! Never a body, a resource, a token, a header or a query. `info` is what happened, `warn` is for someone to look at,
 //! `error` is for someone to act on now.
 
+pub mod counters;
+
 use std::io::IsTerminal;
 
 use tracing::Level;
@@ -51,6 +53,16 @@ pub fn policies_kept(set: &str) {
 /// Another set serves from now on.
 pub fn policies_changed(set: &str) {
     tracing::info!(set, "other policies serve from now on");
+}
+
+/// A caller of the operations listener has shown no token of ours.
+pub fn operator_refused() {
+    tracing::warn!(security = true, "an operator was asked for, and nobody was recognised");
+}
+
+/// An operator was let in, by the name of the token, to a route of ours.
+pub fn operator(name: &str, route: &str) {
+    tracing::info!(name, route, "an operator was let in");
 }
 
 /// Feedback was kept: so many items, and never what they say.

@@ -22,6 +22,8 @@ mod golden;
 mod hooks;
 mod laws_support;
 mod layering;
+mod ledger;
+mod ops;
 mod order_bytes;
 mod policies;
 mod rule_change;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use covenant::policy::{self, Serving, load};
 use covenant::record::Ledger;
 use covenant::telemetry;
+use covenant::telemetry::counters::Counters;
 
 use super::today;
 
 /// Looks every so often, on a thread of its own, for as long as the process runs.
-pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: Arc<dyn Ledger>) {
+pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: Arc<dyn Ledger>, counters: Counters) {
     thread::spawn(move || {
         let mut seen = serving.now().hash.clone();
         let mut tried = seen.clone();
@@ -25,29 +26,35 @@ pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: 
             let still = std::mem::replace(&mut seen, now.clone()) == now;
             if still && now != tried {
                 tried = now;
-                change(&folder, &serving, &*ledger);
+                let changed = change(&folder, &serving, &*ledger);
+                counters.policy_reload_failed(!changed);
+                if !changed {
+                    telemetry::policies_kept(&serving.now().hash);
+                }
             }
         }
     });
 }
 
-fn change(folder: &std::path::Path, serving: &Serving, ledger: &dyn Ledger) {
+/// Serves with what is in the folder, if it is proved: whether it does.
+fn change(folder: &std::path::Path, serving: &Serving, ledger: &dyn Ledger) -> bool {
     let proved = match policy::open(Some(folder), today()) {
         Ok(proved) => proved,
         Err(policy::SetError::Wrong(problems)) => {
             problems.iter().for_each(|problem| telemetry::policy_problem(&problem.to_string()));
-            return telemetry::policies_kept(&serving.now().hash);
+            return false;
         }
         Err(error) => {
             telemetry::policy_problem(&error.to_string());
-            return telemetry::policies_kept(&serving.now().hash);
+            return false;
         }
     };
     let files: Vec<_> = proved.files.into_iter().map(|file| (file.path, file.bytes)).collect();
     // No answer names a set that the ledger does not hold.
     if ledger.keep_policy_set(&proved.set.hash, &files).is_err() {
-        return telemetry::policies_kept(&serving.now().hash);
+        return false;
     }
     telemetry::policies_changed(&proved.set.hash);
-    serving.change(Arc::new(proved.set));
+    serving.change(Arc::new(proved.set), proved.proof);
+    true
 }

@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use covenant::config::Settings;
+use covenant::config::{OpsSettings, Settings};
 use covenant::gather::ehr::Ehr;
+use covenant::http::ops::Ops;
 use covenant::http::{self, App};
 use covenant::policy::{self, Proved, Serving};
 use covenant::record::{self, Ledger, LedgerError, MemberDirectory, members};
@@ -30,6 +31,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let ehr = Ehr::new(&settings.ehr)?;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
+    let ops = operations(&settings.ops)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "Covenant answers for {} on http://{address}", set.payer.name)?;
     writeln!(
@@ -47,6 +49,10 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         Some(it) => writeln!(out, "  members   {}, imported {:.0}", it.patients, it.at)?,
         None => writeln!(out, "  members   none imported: coverages are taken as they are sent")?,
     }
+    match &ops {
+        Some(ops) => writeln!(out, "  operators http://{}, {} tokens", ops.socket.local_addr()?, ops.tokens.len())?,
+        None => writeln!(out, "  operators none: ops.listen is empty")?,
+    }
     writeln!(out, "  no authentication is configured, so only this machine is answered")?;
     writeln!(out, "Try:\n  curl http://{address}/cds-services")?;
     writeln!(
@@ -54,17 +60,25 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json http://{address}/cds-services/order-sign-crd"
     )?;
     drop(out);
-    let policies = Serving::new(Arc::new(set));
-    if let (Some(folder), 1..) = (&settings.policies, settings.policies_look_seconds) {
-        let look = Duration::from_secs(settings.policies_look_seconds);
-        reload::watch(folder.clone(), look, policies.clone(), ledger.clone());
-    }
-    let mut app = App::new(policies, ledger.clone(), manner(settings), zone(settings)?, ehr)
+    let policies = Serving::new(Arc::new(set), proof);
+    let mut app = App::new(policies.clone(), ledger.clone(), manner(settings), zone(settings)?, ehr)
         .with_on_failure(settings.ledger.on_failure);
     if let Some(directory) = directory {
         app = app.with_directory(Arc::new(directory));
     }
-    until_stopped(listener, app, &ledger)
+    if let (Some(folder), 1..) = (&settings.policies, settings.policies_look_seconds) {
+        let look = Duration::from_secs(settings.policies_look_seconds);
+        reload::watch(folder.clone(), look, policies, ledger.clone(), app.counters().clone());
+    }
+    until_stopped(listener, ops, app, &ledger)
+}
+
+/// Binds the operations listener, if there is to be one.
+fn operations(settings: &OpsSettings) -> Result<Option<Ops>, CommandError> {
+    let Some(address) = settings.listen else { return Ok(None) };
+    let socket = TcpListener::bind(address)
+        .map_err(|error| CommandError::Other(format!("ops.listen = {address} cannot be listened on: {error}")))?;
+    Ok(Some(Ops { socket, tokens: settings.tokens.clone() }))
 }
 
 /// The member directory, which lies in the ledger's file: beside a database there is one where members were imported.
@@ -77,8 +91,13 @@ fn directory(settings: &Settings) -> Result<Option<MemberDirectory>, CommandErro
 }
 
 /// Serves; a ledger that has stopped for good ends the process (FAULTS L04).
-fn until_stopped(listener: TcpListener, app: App, ledger: &Arc<dyn Ledger>) -> Result<(), CommandError> {
-    let stopped = http::run(listener, app, LOOK, || ledger.ready() == Err(LedgerError::Poisoned))?;
+fn until_stopped(
+    listener: TcpListener,
+    ops: Option<Ops>,
+    app: App,
+    ledger: &Arc<dyn Ledger>,
+) -> Result<(), CommandError> {
+    let stopped = http::run(listener, ops, app, LOOK, || ledger.ready() == Err(LedgerError::Poisoned))?;
     if stopped {
         telemetry::ledger_stopped();
         return Err(LedgerError::Poisoned.into());

@@ -26,6 +26,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::learned::{Failure, Query, Reply};
 use crate::config::EhrSettings;
 use crate::request::Access;
+use crate::telemetry::counters::Counters;
 use crate::telemetry::{self, EhrLine};
 use base::{Base, Unfit};
 use call::{Caller, Got};
@@ -113,6 +114,7 @@ pub struct Ehr {
     servers: Vec<Arc<Server>>,
     settings: EhrSettings,
     warm: Warm,
+    counters: Counters,
 }
 
 impl Ehr {
@@ -136,7 +138,13 @@ impl Ehr {
             servers.push(Arc::new(Server { base, origin, circuit: circuit.clone() }));
         }
         let client = client(settings, servers.iter().all(|server| server.base.is_http()))?;
-        Ok(Self { client, servers, settings: settings.clone(), warm: Warm::new() })
+        Ok(Self { client, servers, settings: settings.clone(), warm: Warm::new(), counters: Counters::default() })
+    }
+
+    /// With counters for what is asked.
+    #[must_use]
+    pub fn counted_by(self, counters: Counters) -> Self {
+        Self { counters, ..self }
     }
 
     /// When everything must be learnt for a request that was received at this moment.
@@ -155,6 +163,7 @@ impl Ehr {
         let server = self.servers.iter().find(|server| Some(&server.base) == base.as_ref());
         let Some(server) = server else {
             telemetry::ehr_not_registered();
+            self.counters.asked(word(Failure::NotRegistered));
             return Err(Failure::NotRegistered);
         };
         let token = Some(&access.token).filter(|token| is_token(token)).ok_or(Failure::Refused)?;
@@ -181,7 +190,9 @@ impl Ehr {
     fn one<'a>(&'a self, way: &'a Way, query: &'a Query, until: Instant) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             let started = Instant::now();
-            match self.reply(way, query, until).await {
+            let reply = self.reply(way, query, until).await;
+            self.counters.asked(reply.as_ref().err().map_or("answered", |failure| word(*failure)));
+            match reply {
                 Ok(reply) => reply,
                 // That it is left alone was said when it began.
                 Err(Failure::Open) => Reply::Failed(Failure::Open),
@@ -318,7 +329,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A failure in the log.
+/// A failure in the log, and where failures are counted.
 fn word(failure: Failure) -> &'static str {
     match failure {
         Failure::NotRegistered => "not-registered",

@@ -42,6 +42,7 @@ pub(super) async fn feedback(
         Err(problem) => {
             let row = problem.row();
             let (status, issue, fault) = (row.status, row.issue, Some(problem.fault()));
+            app.counters.refused(service, issue, status);
             RequestLine { id: &call, service, status, issue, fault, orders: 0, micros }.log();
             problem.response(&call)
         }
@@ -62,7 +63,7 @@ async fn story(
     let body = body::read(request, payload, &app.manner.limits).await?;
     let keeping = keep(app.clone().into_inner(), client, service, body);
     // A panic is this call's alone (FAULTS P07).
-    AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or(Err(Problem::Panicked))
+    AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or_else(|_| Err(app.panicked()))
 }
 
 async fn keep(
@@ -83,8 +84,11 @@ async fn keep(
         outcome: if accepted { Outcome::Accepted } else { Outcome::Overridden },
         item: text,
     };
-    let items = items.into_iter().map(told).collect();
-    record::keep_feedback(&*app.ledger, items).await.map_err(Problem::Ledger)
+    let items: Vec<Feedback> = items.into_iter().map(told).collect();
+    let outcomes: Vec<Outcome> = items.iter().map(|item| item.outcome).collect();
+    let kept = record::keep_feedback(&*app.ledger, items).await.map_err(|error| app.ledger_failed(error))?;
+    app.told(&outcomes);
+    Ok(kept)
 }
 
 /// The only 200 to feedback: it takes what was recorded to say it.

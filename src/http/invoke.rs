@@ -19,6 +19,7 @@ use crate::gather::live::Asked;
 use crate::record::{self, Entry, Recorded, Response};
 use crate::request::Invocation;
 use crate::request::hook::{self, Service};
+use crate::request::version::Version;
 use crate::telemetry::RequestLine;
 
 /// What becomes of an invocation: a recorded answer, or a problem.
@@ -27,6 +28,7 @@ pub(super) type Outcome = Result<Arc<Answered>, Problem>;
 /// An answer that is in the ledger.
 pub(super) struct Answered {
     response: Recorded<Response>,
+    version: Version,
     orders: usize,
 }
 
@@ -40,7 +42,7 @@ pub(super) async fn invoke(
     let (started, invocation) = (Instant::now(), Uuid::new_v4());
     let service = hook::service(&id);
     let outcome = story(&app, &request, service, &mut payload, invocation).await;
-    body::leave(payload, reply(outcome, service, invocation, started))
+    body::leave(payload, reply(&app, outcome, service, invocation, started))
 }
 
 /// Authenticate, read, answer, record.
@@ -56,7 +58,11 @@ async fn story(
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
     let body = body::read(request, payload, &app.manner.limits).await?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
-    app.once.answer(service.id, body, || guarded(answer_and_record(shared, client, service, kept, invocation))).await
+    app.once
+        .answer(service.id, body, || {
+            guarded(shared.clone(), answer_and_record(shared, client, service, kept, invocation))
+        })
+        .await
 }
 
 /// The answer is made from the bytes, the policy set and this moment alone; it is sayable once it is in the ledger.
@@ -91,8 +97,10 @@ async fn answer_and_record(
         response: answer.body.into(),
         ..asked
     };
-    let response = record::append(&*app.ledger, entry, app.on_failure).await.map_err(Problem::Ledger)?;
-    Ok(Arc::new(Answered { response, orders: answer.orders }))
+    let response =
+        record::append(&*app.ledger, entry, app.on_failure).await.map_err(|error| app.ledger_failed(error))?;
+    app.determined(&answer.determined);
+    Ok(Arc::new(Answered { response, version: answer.version, orders: answer.orders }))
 }
 
 /// A refusal, kept without what was refused (CRD found-37). It is said even if it cannot be kept: it promises nothing.
@@ -101,17 +109,17 @@ async fn refused(app: &App, asked: Entry, body: &[u8], refusal: Refusal) -> Prob
     let response = problem.text(&asked.id.to_string()).into();
     let entry = Entry { status: problem.row().status, request: record::body_hash(body), response, ..asked };
     // The ledger says for itself that it failed.
-    _ = app.ledger.append(entry).await;
+    _ = app.ledger.append(entry).await.map_err(|error| app.ledger_failed(error));
     problem
 }
 
 /// A panic while answering is this request's alone (FAULTS P07).
-fn guarded(answering: impl Future<Output = Outcome> + Send + 'static) -> BoxFuture<'static, Outcome> {
-    AssertUnwindSafe(answering).catch_unwind().map(|outcome| outcome.unwrap_or(Err(Problem::Panicked))).boxed()
+fn guarded(app: Arc<App>, answering: impl Future<Output = Outcome> + Send + 'static) -> BoxFuture<'static, Outcome> {
+    AssertUnwindSafe(answering).catch_unwind().map(move |it| it.unwrap_or_else(|_| Err(app.panicked()))).boxed()
 }
 
-/// Says what became of it, and logs one line.
-fn reply(outcome: Outcome, service: Option<&Service>, invocation: Uuid, started: Instant) -> HttpResponse {
+/// Says what became of it, counts it, and logs one line.
+fn reply(app: &App, outcome: Outcome, service: Option<&Service>, invocation: Uuid, started: Instant) -> HttpResponse {
     let id = invocation.to_string();
     let (response, issue, fault, orders) = match &outcome {
         Ok(answered) => (ok(&answered.response, &id), "", None, answered.orders),
@@ -119,6 +127,11 @@ fn reply(outcome: Outcome, service: Option<&Service>, invocation: Uuid, started:
     };
     let service = service.map_or("", |service| service.id);
     let status = response.status().as_u16();
+    match &outcome {
+        Ok(answered) => app.counters.answered(service, answered.version.name()),
+        Err(_) => app.counters.refused(service, issue, status),
+    }
+    app.counters.took(service, started.elapsed());
     RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log();
     response
 }

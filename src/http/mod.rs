@@ -1,10 +1,12 @@
 //! The edge: all routes on one screen. Nothing else in the program knows HTTP.
 
 mod body;
+mod counted;
 pub mod discovery;
 mod feedback;
 mod invoke;
 mod once;
+pub mod ops;
 pub mod problem;
 
 use std::io;
@@ -27,7 +29,9 @@ use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
 use crate::policy::Serving;
 use crate::record::Ledger;
+use crate::telemetry::counters::Counters;
 use once::Once;
+use ops::Ops;
 use problem::Problem;
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -44,6 +48,7 @@ pub struct App {
     directory: Option<Arc<dyn Directory>>,
     places: Semaphore,
     once: Once,
+    counters: Counters,
 }
 
 impl std::fmt::Debug for App {
@@ -60,6 +65,8 @@ impl App {
     #[must_use]
     pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
+        let counters = Counters::new();
+        let ehr = ehr.counted_by(counters.clone());
         Self {
             policies,
             ledger,
@@ -70,6 +77,7 @@ impl App {
             directory: None,
             places,
             once: Once::default(),
+            counters,
         }
     }
 
@@ -84,14 +92,20 @@ impl App {
     pub fn with_directory(self, directory: Arc<dyn Directory>) -> Self {
         Self { directory: Some(directory), ..self }
     }
+
+    /// What this server counts.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
 }
 
 /// Serves on a socket that is already bound, until it is told to stop: then what was begun has five seconds to end.
 ///
 /// # Errors
 /// The socket cannot be listened on.
-pub fn serve(listener: TcpListener, app: App) -> io::Result<Server> {
-    let app = Data::new(app);
+pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Server> {
+    let app = Data::from(app.into());
     let server = HttpServer::new(move || Routes::new().app_data(app.clone()).configure(routes))
         .client_request_timeout(Duration::from_secs(5))
         .keep_alive(Duration::from_secs(75))
@@ -101,25 +115,46 @@ pub fn serve(listener: TcpListener, app: App) -> io::Result<Server> {
 }
 
 /// Serves on this thread until a signal ends it, or until `fatal` says that nothing can be answered any more: then true.
+/// Operators are served beside it, and to its very end.
 ///
 /// # Errors
-/// The socket cannot be listened on.
-pub fn run(listener: TcpListener, app: App, look: Duration, fatal: impl Fn() -> bool) -> io::Result<bool> {
+/// A socket cannot be listened on.
+pub fn run(
+    listener: TcpListener,
+    ops: Option<Ops>,
+    app: App,
+    look: Duration,
+    fatal: impl Fn() -> bool,
+) -> io::Result<bool> {
     actix_web::rt::System::new().block_on(async {
-        let server = serve(listener, app)?;
-        let handle = server.handle();
-        tokio::pin!(server);
-        loop {
-            tokio::select! {
-                ended = &mut server => return ended.map(|()| false),
-                () = tokio::time::sleep(look) => if fatal() {
-                    // The server has to be driven while it is told to stop.
-                    let (ended, ()) = futures_util::future::join(&mut server, handle.stop(false)).await;
-                    return ended.map(|()| true);
-                },
-            }
+        let app = Arc::new(app);
+        let ops = ops.map(|ops| ops::serve(ops, app.clone())).transpose()?;
+        let ops = ops.map(|server| {
+            let handle = server.handle();
+            actix_web::rt::spawn(server);
+            handle
+        });
+        let ended = until_stopped(serve(listener, app)?, look, fatal).await;
+        if let Some(ops) = ops {
+            ops.stop(true).await;
         }
+        ended
     })
+}
+
+async fn until_stopped(server: Server, look: Duration, fatal: impl Fn() -> bool) -> io::Result<bool> {
+    let handle = server.handle();
+    tokio::pin!(server);
+    loop {
+        tokio::select! {
+            ended = &mut server => return ended.map(|()| false),
+            () = tokio::time::sleep(look) => if fatal() {
+                // The server has to be driven while it is told to stop.
+                let (ended, ()) = futures_util::future::join(&mut server, handle.stop(false)).await;
+                return ended.map(|()| true);
+            },
+        }
+    }
 }
 
 fn routes(config: &mut web::ServiceConfig) {

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fhir_resources::File;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use check::Proof;
@@ -42,24 +43,47 @@ pub enum SetError {
 
 /// The set that serves now. A request takes it once, at its beginning, and keeps it to its end.
 #[derive(Debug, Clone)]
-pub struct Serving(Arc<RwLock<Arc<PolicySet>>>);
+pub struct Serving(Arc<RwLock<Served>>);
+
+/// A set that serves, and what an operator asks of it.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The set.
+    pub set: Arc<PolicySet>,
+    /// What was looked at before it was let serve.
+    pub proof: Proof,
+    /// Since when it serves.
+    pub since: Timestamp,
+}
+
+impl Served {
+    fn from_now_on(set: Arc<PolicySet>, proof: Proof) -> Self {
+        Self { set, proof, since: Timestamp::now() }
+    }
+}
 
 impl Serving {
     /// Serves with a set.
     #[must_use]
-    pub fn new(set: Arc<PolicySet>) -> Self {
-        Self(Arc::new(RwLock::new(set)))
+    pub fn new(set: Arc<PolicySet>, proof: Proof) -> Self {
+        Self(Arc::new(RwLock::new(Served::from_now_on(set, proof))))
     }
 
     /// The set.
     #[must_use]
     pub fn now(&self) -> Arc<PolicySet> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).set.clone()
+    }
+
+    /// The set, its proof, and since when it serves: all of one moment.
+    #[must_use]
+    pub fn served(&self) -> Served {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Serves with another set from now on.
-    pub fn change(&self, set: Arc<PolicySet>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = set;
+    pub fn change(&self, set: Arc<PolicySet>, proof: Proof) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Served::from_now_on(set, proof);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use covenant::answer::Moment;
-use covenant::config::{DEFAULTS, EhrSettings, Settings, variable};
+use covenant::config::{DEFAULTS, EhrSettings, OpsSettings, Settings, variable};
 use jiff::tz::TimeZone;
 
 use crate::support::{Environment, Place, PolicyFolder, Request, Served, order};
@@ -100,15 +100,34 @@ fn places() -> Vec<Setting> {
     ]
 }
 
+/// What was read.
+fn read(seen: impl Fn(Settings) -> String + 'static) -> Look {
+    Box::new(move |place, environment| {
+        let file = place.path("covenant.toml");
+        let get = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        seen(Settings::read(file.exists().then_some(file.as_path()), get).unwrap())
+    })
+}
+
+/// What operators see of their settings is in `ops`. Here it is what was read.
+fn operating() -> Vec<Setting> {
+    fn read(seen: fn(OpsSettings) -> String) -> Look {
+        super::settings::read(move |settings| seen(settings.ops))
+    }
+    let secret = "0123456789abcdef0123456789abcdef";
+    let (one, two) = (format!("a-1:{secret}"), format!(" a:{secret} , b:{secret}:,"));
+    let names = read(|ops| ops.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>().join(" "));
+    let listen = read(|ops| ops.listen.map_or_else(|| "none".to_owned(), |address| address.to_string()));
+    vec![
+        setting("ops.listen", ["127.0.0.1:1", ""], ["127.0.0.1:1", "none"], listen),
+        setting("ops.tokens", [&one, &two], ["a-1", "a b"], names),
+    ]
+}
+
 /// How EHRs are asked is seen by the client that asks them, whose own tests are `ehr`. Here it is what was read.
 fn asking() -> Vec<Setting> {
     fn read(seen: fn(EhrSettings) -> String) -> Look {
-        Box::new(move |place, environment| {
-            let file = place.path("covenant.toml");
-            let get =
-                |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-            seen(Settings::read(file.exists().then_some(file.as_path()), get).unwrap().ehr)
-        })
+        super::settings::read(move |settings| seen(settings.ehr))
     }
     let same = |key, values, seen| setting(key, values, values, read(seen));
     let (one, two) = ("https://a.example/r4", " https://a.example/r4 , https://b.example,");
@@ -160,15 +179,11 @@ fn every_setting_works_in_the_file_and_in_the_environment_which_wins() {
     let checked: Look = Box::new(|place, environment| {
         place.run_in(environment, &["check"]).succeeded().lines().next().unwrap().to_owned()
     });
-    let look: Look = Box::new(|place, environment| {
-        let file = place.path("covenant.toml");
-        let get = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let settings = Settings::read(file.exists().then_some(file.as_path()), get).unwrap();
-        settings.policies_look_seconds.to_string()
-    });
+    let look = read(|settings| settings.policies_look_seconds.to_string());
     let look = setting("policies_look_seconds", ["1", "2"], ["1", "2"], look);
     let policies = setting("policies", paths, [&hash(&one), &hash(&two)], checked);
-    let tried = try_all([limits(), places(), asking(), vec![policies, look]].into_iter().flatten().collect());
+    let tried =
+        try_all([limits(), places(), asking(), operating(), vec![policies, look]].into_iter().flatten().collect());
     assert_eq!(tried, DEFAULTS.iter().map(|(key, _)| *key).collect(), "a setting has no test");
 }
 

@@ -7,9 +7,11 @@ use std::thread::{self, JoinHandle};
 
 use actix_web::dev::ServerHandle;
 use covenant::answer::{Manner, Moment};
-use covenant::config::Settings;
+use covenant::config::{OpsSettings, Secret, Settings, Token};
 use covenant::gather::ehr::Ehr;
+use covenant::http::ops::Ops;
 use covenant::http::{self, App};
+use covenant::policy::check::Proof;
 use covenant::policy::model::PolicySet;
 use covenant::policy::{self, Serving};
 use covenant::record::{Entry, Feedback, Ledger};
@@ -21,14 +23,29 @@ use super::call::Caller;
 use super::ehr::RunningEhr;
 
 /// The embedded policy set, proved once for all tests.
-static EMBEDDED: LazyLock<Arc<PolicySet>> =
-    LazyLock::new(|| Arc::new(policy::open(None, Moment::now(&TimeZone::UTC).today).unwrap().set));
+static EMBEDDED: LazyLock<(Arc<PolicySet>, Proof)> = LazyLock::new(|| {
+    let proved = policy::open(None, Moment::now(&TimeZone::UTC).today).unwrap();
+    (Arc::new(proved.set), proved.proof)
+});
+
+/// What lets the operator of a test in, whose name is `alice`.
+pub const SECRET: &str = "planted-secret-of-an-operator-0123456789";
+
+/// Settings with an operations listener on a port of its own.
+pub fn operated(settings: &mut Settings) {
+    settings.ops.listen = Some("127.0.0.1:0".parse().unwrap());
+    settings.ops.tokens = vec![
+        Token { name: "bob".to_owned(), secret: Secret::of("planted-secret-of-another-operator-0123") },
+        Token { name: "alice".to_owned(), secret: Secret::of(SECRET) },
+    ];
+}
 
 /// A running server. It ends with the test.
 pub struct TestApp {
     caller: Caller,
+    ops: Option<Caller>,
     ledger: Arc<TestLedger>,
-    handle: ServerHandle,
+    handles: Vec<ServerHandle>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,6 +68,21 @@ impl TestApp {
         })
     }
 
+    /// With a listener for operators, and another ledger.
+    pub fn operated(ledger: TestLedger) -> Self {
+        Self::with(ledger, operated)
+    }
+
+    /// Whoever calls it, to be called from elsewhere.
+    pub fn caller(&self) -> Caller {
+        self.caller.clone()
+    }
+
+    /// Whoever calls its operations listener, which it must have.
+    pub fn ops(&self) -> &Caller {
+        self.ops.as_ref().expect("an operations listener")
+    }
+
     /// With another ledger.
     pub fn with_ledger(ledger: TestLedger) -> Self {
         Self::with(ledger, |_| ())
@@ -58,7 +90,7 @@ impl TestApp {
 
     /// With another policy set.
     pub fn with_policies(set: PolicySet) -> Self {
-        Self::serving(Arc::new(set), TestLedger::ordinary(), |_| ())
+        Self::serving((Arc::new(set), Proof::default()), TestLedger::ordinary(), |_| ())
     }
 
     /// With another ledger and other settings.
@@ -66,20 +98,30 @@ impl TestApp {
         Self::serving(EMBEDDED.clone(), ledger, change)
     }
 
-    fn serving(set: Arc<PolicySet>, ledger: TestLedger, change: impl FnOnce(&mut Settings)) -> Self {
+    fn serving(set: (Arc<PolicySet>, Proof), ledger: TestLedger, change: impl FnOnce(&mut Settings)) -> Self {
         let ledger = Arc::new(ledger);
-        let app = app(set, ledger.clone(), change);
+        let (app, ops) = app(set, ledger.clone(), change);
+        let app = Arc::new(app);
+        let ops = ops.listen.map(|address| Ops { socket: TcpListener::bind(address).unwrap(), tokens: ops.tokens });
+        let operations = ops.as_ref().map(|ops| Caller::of(ops.socket.local_addr().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                let server = http::serve(listener, app).unwrap();
-                tell.send(server.handle()).unwrap();
+                let server = http::serve(listener, app.clone()).unwrap();
+                let mut handles = vec![server.handle()];
+                if let Some(ops) = ops {
+                    let ops = http::ops::serve(ops, app).unwrap();
+                    handles.push(ops.handle());
+                    actix_web::rt::spawn(ops);
+                }
+                tell.send(handles).unwrap();
                 server.await.unwrap();
             });
         });
-        Self { caller: Caller::of(address), ledger, handle: told.recv().unwrap(), thread: Some(thread) }
+        let handles = told.recv().unwrap();
+        Self { caller: Caller::of(address), ops: operations, ledger, handles, thread: Some(thread) }
     }
 
     /// Comes back once every worker has looked at all that was sent before: each has answered something that came later.
@@ -121,11 +163,17 @@ impl TestApp {
 
 /// Everything that answering takes, with the embedded policies and the default settings, for a test that serves it itself.
 pub fn app_with(ledger: Arc<dyn Ledger>) -> App {
-    app(EMBEDDED.clone(), ledger, |_| ())
+    app(EMBEDDED.clone(), ledger, |_| ()).0
 }
 
-fn app(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, change: impl FnOnce(&mut Settings)) -> App {
+fn app(
+    (set, proof): (Arc<PolicySet>, Proof),
+    ledger: Arc<dyn Ledger>,
+    change: impl FnOnce(&mut Settings),
+) -> (App, OpsSettings) {
     let mut settings = Settings::read(None, |_| None).unwrap();
+    // Where there are operators by default is one place for all tests.
+    settings.ops.listen = None;
     change(&mut settings);
     let manner = Manner {
         limits: settings.limits,
@@ -133,13 +181,8 @@ fn app(set: Arc<PolicySet>, ledger: Arc<dyn Ledger>, change: impl FnOnce(&mut Se
         allow_http: settings.ehr.allow_http,
         default_version: Version::V2_0,
     };
-    App::new(
-        Serving::new(set),
-        ledger,
-        manner,
-        TimeZone::get(&settings.time_zone).unwrap(),
-        Ehr::new(&settings.ehr).unwrap(),
-    )
+    let (zone, ehr) = (TimeZone::get(&settings.time_zone).unwrap(), Ehr::new(&settings.ehr).unwrap());
+    (App::new(Serving::new(set, proof), ledger, manner, zone, ehr), settings.ops)
 }
 
 impl Deref for TestApp {
@@ -153,7 +196,7 @@ impl Deref for TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         // The command is sent at once; what it returns only waits, and so does the thread's end.
-        drop(self.handle.stop(false));
+        self.handles.iter().for_each(|handle| drop(handle.stop(false)));
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
             && !thread::panicking()
         {

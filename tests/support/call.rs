@@ -74,6 +74,28 @@ impl Caller {
         reply(self.client.post(url).header("Content-Type", "application/json").body(body.into())).unwrap()
     }
 
+    /// Gets a page.
+    pub fn get(&self, path: &str) -> Reply {
+        self.get_with(path, &[])
+    }
+
+    /// Gets a page with headers.
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let call = self.client.get(format!("http://{}{path}", self.address));
+        reply(headers.iter().fold(call, |call, (name, value)| call.header(*name, *value))).unwrap()
+    }
+
+    /// Gets a page with an operator's secret.
+    pub fn get_as_operator(&self, path: &str, secret: &str) -> Reply {
+        self.get_with(path, &[("Authorization", &format!("Bearer {secret}"))])
+    }
+
+    /// Posts JSON to a page.
+    pub fn post_to(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
+        let call = self.client.post(format!("http://{}{path}", self.address));
+        reply(call.header("Content-Type", "application/json").body(body.into())).unwrap()
+    }
+
     /// A connection on which every byte is ours.
     pub fn connect(&self) -> Connection {
         Connection::to(self.address)

@@ -54,9 +54,18 @@ impl Place {
         self.run_in(&[], arguments)
     }
 
+    /// Runs a command to its end, where nothing but its settings file says who operates.
+    pub fn run_with_its_operators<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
+        Self::ran(self.command(&[]).env_remove(NO_OPERATORS.0).args(arguments))
+    }
+
     /// Runs a command to its end, in an environment.
     pub fn run_in<S: AsRef<OsStr>>(&self, environment: Environment<'_>, arguments: &[S]) -> Ran {
-        let mut running = Running::start(self.command(environment).args(arguments));
+        Self::ran(self.command(environment).args(arguments))
+    }
+
+    fn ran(command: &mut Command) -> Ran {
+        let mut running = Running::start(command);
         let address = running.address.recv_timeout(PATIENCE);
         if address != Err(RecvTimeoutError::Disconnected) {
             let (out, err) = running.kill();
@@ -97,7 +106,12 @@ impl Place {
 
     fn command(&self, environment: Environment<'_>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_covenant"));
-        command.current_dir(self.0.path()).env_clear().envs(environment.iter().copied()).stdin(Stdio::null());
+        command
+            .current_dir(self.0.path())
+            .env_clear()
+            .envs([NO_OPERATORS])
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null());
         command
     }
 }
@@ -139,6 +153,9 @@ impl Ran {
     }
 }
 
+/// Nothing listens for operators but where a test says so: the place is the same for all.
+const NO_OPERATORS: (&str, &str) = ("COVENANT_OPS_LISTEN", "");
+
 /// The server, running. It is killed when the test is over.
 pub struct Served {
     caller: Caller,
@@ -146,6 +163,11 @@ pub struct Served {
 }
 
 impl Served {
+    /// Whoever calls its operations listener, which it must have.
+    pub fn ops(&self) -> Caller {
+        Caller::of(self.running.ops.recv_timeout(PATIENCE).expect("an operations listener"))
+    }
+
     /// Kills it as a power cut would (`kill -9`), and gives back what it wrote: standard output and standard error.
     pub fn kill(mut self) -> (String, String) {
         self.running.kill()
@@ -165,6 +187,8 @@ struct Running {
     child: Child,
     /// Where it says that it listens. Disconnected once its standard output has ended.
     address: Receiver<SocketAddr>,
+    /// Where it says that it listens for operators.
+    ops: Receiver<SocketAddr>,
     out: Option<JoinHandle<String>>,
     err: Option<JoinHandle<String>>,
 }
@@ -172,7 +196,7 @@ struct Running {
 impl Running {
     fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (tell, address) = mpsc::channel();
+        let ((tell, address), (tell_ops, ops)) = (mpsc::channel(), mpsc::channel());
         let out = BufReader::new(child.stdout.take().unwrap());
         let out = thread::spawn(move || {
             let mut all = String::new();
@@ -180,6 +204,9 @@ impl Running {
                 let line = line.unwrap();
                 if let Some((_, address)) = line.split_once(" on http://") {
                     tell.send(address.parse().unwrap()).unwrap();
+                }
+                if let Some((address, _)) = line.strip_prefix("  operators http://").and_then(|it| it.split_once(',')) {
+                    tell_ops.send(address.parse().unwrap()).unwrap();
                 }
                 all.push_str(&line);
                 all.push('\n');
@@ -192,7 +219,7 @@ impl Running {
             err.read_to_string(&mut all).unwrap();
             all
         });
-        Self { child, address, out: Some(out), err: Some(err) }
+        Self { child, address, ops, out: Some(out), err: Some(err) }
     }
 
     /// Kills it, if it has not ended by itself, and gives back what it wrote.

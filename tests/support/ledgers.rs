@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use covenant::record::{Draft, Entry, Feedback, Keyring, Ledger, LedgerError, Receipt, Shelf, SqliteLedger};
@@ -15,6 +16,7 @@ type Append = dyn Fn(Arc<SqliteLedger>, Entry) -> BoxFuture<'static, Result<Rece
 pub struct TestLedger {
     append: Box<Append>,
     ready: Result<(), LedgerError>,
+    silent: Duration,
     kept: Arc<SqliteLedger>,
     refusals: Mutex<Vec<Entry>>,
     _folder: TempDir,
@@ -29,6 +31,11 @@ impl TestLedger {
     /// Keeps nothing.
     pub fn failing(error: LedgerError) -> Self {
         Self { ready: Err(error), ..Self::that(move |_, _| async move { Err(error) }.boxed()) }
+    }
+
+    /// Does not say for so long whether it is ready.
+    pub fn silent(time: Duration) -> Self {
+        Self { silent: time, ..Self::ordinary() }
     }
 
     /// Panics the first time, with what it was given in the message.
@@ -68,7 +75,8 @@ impl TestLedger {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kept = Arc::new(SqliteLedger::open(&folder.path().join("test.ledger")).unwrap());
-        Self { append: Box::new(append), ready: Ok(()), kept, refusals: Mutex::default(), _folder: folder }
+        let (ready, silent) = (Ok(()), Duration::ZERO);
+        Self { append: Box::new(append), ready, silent, kept, refusals: Mutex::default(), _folder: folder }
     }
 }
 
@@ -115,6 +123,7 @@ impl Ledger for TestLedger {
     }
 
     fn ready(&self) -> Result<(), LedgerError> {
+        thread::sleep(self.silent);
         self.ready
     }
 }

@@ -12,7 +12,8 @@ mod raw;
 mod reply;
 mod request;
 
-pub use app::{TestApp, app_with};
+pub use app::{SECRET, TestApp, app_with, operated};
+pub use call::Caller;
 pub use child::{Environment, Place, Ran, Served};
 pub use ehr::{Behaviour, FakeEhr, RunningEhr};
 pub use ledgers::TestLedger;

@@ -1,0 +1,43 @@
+//! Whether the server is alive, whether it is ready, and what it has counted: nothing of a patient, and no client's name.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{self, Data};
+use serde_json::json;
+
+use super::{App, said};
+
+/// A ledger that does not say for so long whether it is ready, is not: whoever asks does not wait longer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `GET /healthz`: whoever reads this knows all there is to know.
+pub(super) async fn alive() -> HttpResponse {
+    said(StatusCode::OK, &json!({"alive": true}))
+}
+
+/// `GET /readyz`: whether hooks can be answered. There is no server without a policy set that is proved, and one that
+/// cannot be served changes nothing (FAULTS P02), so it depends on the ledger (FAULTS L01).
+pub(super) async fn ready(app: Data<App>) -> HttpResponse {
+    let ledger = app.ledger.clone();
+    let look = web::block(move || ledger.ready());
+    let ready = matches!(tokio::time::timeout(PATIENCE, look).await, Ok(Ok(Ok(()))));
+    if ready {
+        said(StatusCode::OK, &json!({"ready": true}))
+    } else {
+        said(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false, "notReady": ["ledger"]}))
+    }
+}
+
+/// `GET /metrics`: what was counted, in Prometheus's text format.
+pub(super) async fn metrics(app: Data<App>) -> HttpResponse {
+    match app.counters.text(app.in_flight()) {
+        Some(text) => HttpResponse::Ok()
+            .content_type("text/plain; version=0.0.4; charset=utf-8")
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .body(text),
+        None => said(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "Nothing is counted."})),
+    }
+}

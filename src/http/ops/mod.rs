@@ -1,0 +1,83 @@
+//! The operations listener: a socket of its own, for whoever runs the server. None of its routes is on the public
+//! listener, and none of the public ones is here.
+//!
+//! What anybody may see who reaches it has no patient's and no client's name in it. Everything else takes an [`Operator`],
+//! and so does being told that there is nothing: what is here is not told to strangers.
+
+mod health;
+mod operator;
+mod policies;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL};
+use actix_web::web::{self, Data};
+use actix_web::{App as Routes, HttpResponse, HttpServer, Route};
+use serde_json::{Value, json};
+
+use super::{App, JSON};
+use crate::config::Token;
+pub use operator::Operator;
+use operator::Operators;
+
+/// More than those who watch a server need. Whoever holds them all keeps operators out, and nobody else.
+const CONNECTIONS: usize = 64;
+
+/// Where operators are answered, and who they are.
+#[derive(Debug)]
+pub struct Ops {
+    /// A socket that is already bound.
+    pub socket: TcpListener,
+    /// Who is let in.
+    pub tokens: Vec<Token>,
+}
+
+/// Serves operators until it is told to stop. Signals are for the public listener, which this one outlives.
+///
+/// # Errors
+/// The socket cannot be listened on.
+pub fn serve(ops: Ops, app: Arc<App>) -> io::Result<Server> {
+    let (app, operators) = (Data::from(app), Data::new(Operators::new(ops.tokens)));
+    let server =
+        HttpServer::new(move || Routes::new().app_data(app.clone()).app_data(operators.clone()).configure(routes));
+    let server = server
+        .workers(1)
+        .max_connections(CONNECTIONS)
+        .client_request_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(1)
+        .disable_signals()
+        .listen(ops.socket)?;
+    Ok(server.run())
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    let mut read = |path: &str, route: Route| {
+        config.service(web::resource(path).route(route).default_service(web::to(only_get)));
+    };
+    read("/healthz", web::get().to(health::alive));
+    read("/readyz", web::get().to(health::ready));
+    read("/metrics", web::get().to(health::metrics));
+    read("/policies", web::get().to(policies::policies));
+    config.default_service(web::to(nothing));
+}
+
+async fn only_get(_operator: Operator) -> HttpResponse {
+    let mut response = said(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "This is only to be read."}));
+    response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static("GET"));
+    response
+}
+
+async fn nothing(_operator: Operator) -> HttpResponse {
+    said(StatusCode::NOT_FOUND, &json!({"error": "There is nothing here."}))
+}
+
+/// A reply of this moment, which nobody keeps.
+fn said(status: StatusCode, what: &Value) -> HttpResponse {
+    HttpResponse::build(status).content_type(JSON).insert_header((CACHE_CONTROL, "no-store")).body(what.to_string())
+}

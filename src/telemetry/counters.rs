@@ -1,0 +1,212 @@
+//! What is counted: labels of closed lists, which come from this program and its policy set and never from a request.
+//!
+//! Each server has its own. What counts nothing is what a part has before its server gives it some.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{Error, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+/// Upper bounds of the histogram, in seconds: from what an answer takes alone to what the guide allows it.
+const SECONDS: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// What is counted of a call to a service that we do not have: its own word is the caller's.
+const NO_SERVICE: &str = "none";
+
+/// The counters of one server, shared by its parts.
+#[derive(Debug, Clone, Default)]
+pub struct Counters(Option<Arc<Counted>>);
+
+#[derive(Debug)]
+struct Counted {
+    registry: Registry,
+    answers: IntCounterVec,
+    refusals: IntCounterVec,
+    determinations: IntCounterVec,
+    seconds: HistogramVec,
+    in_flight: IntGauge,
+    ledger_failures: IntCounterVec,
+    feedback: IntCounterVec,
+    ehr_questions: IntCounterVec,
+    policy_reload_failed: IntGauge,
+    panics: IntCounterVec,
+    operators_refused: IntCounterVec,
+}
+
+impl Counters {
+    /// Counters at nought.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Counted::new().map(Arc::new).ok())
+    }
+
+    /// A hook was answered.
+    pub fn answered(&self, service: &str, version: &str) {
+        self.count(|all| &all.answers, &[service, version]);
+    }
+
+    /// A call to a service was refused; to one that we do not have if it is empty.
+    pub fn refused(&self, service: &str, issue: &str, status: u16) {
+        let service = if service.is_empty() { NO_SERVICE } else { service };
+        self.count(|all| &all.refusals, &[service, issue, &status.to_string()]);
+    }
+
+    /// Something was determined by a policy, and is in the ledger.
+    pub fn determined(&self, covered: &str, pa_needed: &str, policy: &str) {
+        self.count(|all| &all.determinations, &[covered, pa_needed, policy]);
+    }
+
+    /// A call of a hook took so long, whatever became of it. Nothing is kept of services that we do not have.
+    pub fn took(&self, service: &str, time: Duration) {
+        let all = self.0.as_ref().filter(|_| !service.is_empty());
+        if let Some(histogram) = all.and_then(|all| all.seconds.get_metric_with_label_values(&[service]).ok()) {
+            histogram.observe(time.as_secs_f64());
+        }
+    }
+
+    /// The ledger did not keep what it was given, for this reason.
+    pub fn ledger_failed(&self, kind: &str) {
+        self.count(|all| &all.ledger_failures, &[kind]);
+    }
+
+    /// A client told what became of a card, and it was kept.
+    pub fn told(&self, outcome: &str) {
+        self.count(|all| &all.feedback, &[outcome]);
+    }
+
+    /// A question to an EHR was answered, or came to nothing for this reason.
+    pub fn asked(&self, outcome: &str) {
+        self.count(|all| &all.ehr_questions, &[outcome]);
+    }
+
+    /// Whether the policy folder, as it is now, could not be served.
+    pub fn policy_reload_failed(&self, failed: bool) {
+        if let Some(all) = &self.0 {
+            all.policy_reload_failed.set(i64::from(failed));
+        }
+    }
+
+    /// Answering panicked.
+    pub fn panicked(&self) {
+        self.count(|all| &all.panics, &[]);
+    }
+
+    /// A caller of the operations listener has shown no token of ours.
+    pub fn operator_refused(&self) {
+        self.count(|all| &all.operators_refused, &[]);
+    }
+
+    /// All of it in Prometheus's text format, with so many calls in flight; nothing where nothing is counted.
+    #[must_use]
+    pub fn text(&self, in_flight: usize) -> Option<String> {
+        let all = self.0.as_ref()?;
+        all.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+        TextEncoder::new().encode_to_string(&all.registry.gather()).ok()
+    }
+
+    fn count(&self, which: impl Fn(&Counted) -> &IntCounterVec, labels: &[&str]) {
+        let counter = self.0.as_ref().and_then(|all| which(all).get_metric_with_label_values(labels).ok());
+        if let Some(counter) = counter {
+            counter.inc();
+        }
+    }
+}
+
+impl Counted {
+    fn new() -> Result<Self, Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            if labels.is_empty() {
+                // What has no labels is said from the start, so that its first increase is seen.
+                counter.get_metric_with_label_values(labels)?;
+            }
+            Ok::<_, Error>(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, Error>(gauge)
+        };
+        let seconds = HistogramOpts::new("covenant_call_seconds", "From a hook's head to its reply.");
+        let seconds = HistogramVec::new(seconds.buckets(SECONDS.to_vec()), &["service"])?;
+        registry.register(Box::new(seconds.clone()))?;
+        let build = Opts::new("covenant_build_info", "Always 1; the version that runs.");
+        let build = Gauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
+        build.set(1.0);
+        registry.register(Box::new(build))?;
+        Ok(Self {
+            answers: counter("covenant_answers_total", "Hooks answered.", &["service", "crd_version"])?,
+            refusals: counter(
+                "covenant_refusals_total",
+                "Calls to a service, feedback among them, that were refused: the FHIR issue and the HTTP status.",
+                &["service", "issue", "status"],
+            )?,
+            determinations: counter(
+                "covenant_determinations_total",
+                "What was decided of orders, once for each billing code; policy is default where none speaks, several \
+                 where it rests on more than one.",
+                &["covered", "pa_needed", "policy"],
+            )?,
+            seconds,
+            in_flight: gauge("covenant_in_flight", "Calls being answered now.")?,
+            ledger_failures: counter("covenant_ledger_failures_total", "What the ledger did not keep.", &["kind"])?,
+            feedback: counter("covenant_feedback_total", "What clients told of cards.", &["outcome"])?,
+            ehr_questions: counter(
+                "covenant_ehr_questions_total",
+                "Questions to EHRs' FHIR servers: answered, or why they came to nothing.",
+                &["outcome"],
+            )?,
+            policy_reload_failed: gauge(
+                "covenant_policy_reload_failed",
+                "1 while the policy folder has changed and is not proved, so that the set before it serves.",
+            )?,
+            panics: counter("covenant_panics_total", "Calls that panicked; each cost one reply.", &[])?,
+            operators_refused: counter(
+                "covenant_operators_refused_total",
+                "Calls of this listener that needed a token and showed none of ours.",
+                &[],
+            )?,
+            registry,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::Counters;
+
+    #[test]
+    fn counters_can_be_made_and_say_what_was_counted() {
+        let counters = Counters::new();
+        counters.answered("order-sign-crd", "2.2");
+        counters.took("order-sign-crd", Duration::from_millis(3));
+        counters.took("", Duration::from_millis(3));
+        counters.refused("", "not-found", 404);
+        counters.policy_reload_failed(true);
+        let text = counters.text(3).unwrap();
+        for line in [
+            "covenant_answers_total{crd_version=\"2.2\",service=\"order-sign-crd\"} 1",
+            "covenant_call_seconds_bucket{service=\"order-sign-crd\",le=\"0.0025\"} 0",
+            "covenant_call_seconds_bucket{service=\"order-sign-crd\",le=\"0.005\"} 1",
+            "covenant_refusals_total{issue=\"not-found\",service=\"none\",status=\"404\"} 1",
+            "covenant_policy_reload_failed 1",
+            "covenant_in_flight 3",
+            "covenant_panics_total 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
+        }
+        assert_eq!(text.matches("covenant_call_seconds_count").count(), 1);
+    }
+
+    #[test]
+    fn what_counts_nothing_says_nothing() {
+        let counters = Counters::default();
+        counters.panicked();
+        assert_eq!(counters.text(0), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! What the ledger promises, whichever engine it lies in.
+
+mod engines;
