@@ -6,11 +6,24 @@ use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     // The picture in prose, and the parts it names.
     (
         "",
-        &["answer", "auth", "config", "decide", "gather", "http", "policy", "record", "render", "request", "telemetry"],
+        &[
+            "answer",
+            "auth",
+            "config",
+            "decide",
+            "gather",
+            "http",
+            "metrics",
+            "policy",
+            "record",
+            "render",
+            "request",
+            "telemetry",
+        ],
     ),
     // A request's way without a server. It sees no edge and no ledger, so that replay can use it.
     ("answer", &["config", "decide", "gather", "policy::model", "render", "request"]),
@@ -57,6 +70,19 @@ const ROOMS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("record", &["decide::facts", "gather::learned", "telemetry"]),
+    // It reads what was recorded, as whoever is asked later.
+    (
+        "metrics",
+        &[
+            "gather::fhir",
+            "gather::learned",
+            "policy::check",
+            "policy::model",
+            "record",
+            "render::explanation",
+            "request::hook",
+        ],
+    ),
     // The commands are another crate, which sees the front doors.
     ("cli", &[]),
 ];
@@ -71,7 +97,7 @@ const ONLY: [(&[&str], &[&str]); 5] = [
 ];
 
 /// Rooms without I/O, clock, environment, chance or log.
-const PURE: [&str; 4] = ["decide", "render", "policy::model", "policy::template"];
+const PURE: [&str; 5] = ["decide", "render", "metrics", "policy::model", "policy::template"];
 
 /// What those do not name.
 const IMPURE: [&str; 24] = [

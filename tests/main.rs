@@ -22,6 +22,7 @@ mod golden;
 mod hooks;
 mod laws_support;
 mod layering;
+mod metrics;
 mod order_bytes;
 mod policies;
 mod rule_change;
