@@ -2,7 +2,7 @@
 //! measures over many of them.
 //!
 //! It is computed from the ledger's entries and keeps nothing. Codes, counts, types and ids of ours go out, and the NPI of
-//! who asked; nothing of a patient, and no text that a client wrote.
+//! who asked; nothing of a patient, and no words that a client wrote.
 
 mod code;
 mod data;

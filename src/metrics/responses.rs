@@ -209,7 +209,7 @@ fn product_line(decided: &Decided) -> Option<Concept> {
 }
 
 /// CRD 2.0 has one code for all documentation, 2.2 a code for each kind of it, the metrics those of 2.0.
-fn doc_needed<'e>(codes: Vec<&'e str>) -> Option<&'e str> {
+fn doc_needed(codes: Vec<&str>) -> Option<&str> {
     let clinical = codes.contains(&"clinical");
     let office = codes.iter().any(|code| matches!(*code, "admin" | "patient"));
     if clinical && office { Some("both") } else { codes.first().copied() }

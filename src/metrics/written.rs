@@ -15,7 +15,7 @@ impl Tally {
         std::iter::once(("total", "", &self.total)).chain(parts)
     }
 
-    /// For a terminal: calls, orders, what was asked for, and why was refused, each by segment. The numbers are the guide's.
+    /// For a terminal: calls, orders, what they need and why calls were refused, each by segment. The numbers are the guide's.
     #[must_use]
     pub fn table(&self) -> String {
         let calls = |it: &Figures| {

@@ -177,7 +177,7 @@ fn a_token_was_used_where_something_was_asked_with_it_and_rejected_where_the_ehr
         assert_eq!(asked(&[Reply::Failed(never)]), TokenUse::NotUsed, "{never:?}");
     }
     for used in [Reply::Nothing, Reply::Failed(Failure::Late), Reply::Failed(Failure::Unreachable)] {
-        assert_eq!(asked(&[used.clone()]), TokenUse::Used, "{used:?}");
+        assert_eq!(asked(std::slice::from_ref(&used)), TokenUse::Used, "{used:?}");
     }
     assert_eq!(asked(&[Reply::Nothing, Reply::Failed(Failure::Refused)]), TokenUse::Rejected);
     let written = [TokenUse::Used, TokenUse::NotUsed, TokenUse::Rejected].map(|it| serde_json::to_value(it).unwrap());
