@@ -19,6 +19,7 @@ pub mod config;
 pub mod decide;
 pub mod gather;
 pub mod http;
+pub mod metrics;
 pub mod policy;
 pub mod record;
 pub mod render;

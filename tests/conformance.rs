@@ -7,7 +7,7 @@ mod discovery;
 mod exchange;
 mod offers;
 mod orders;
-mod said;
+pub mod said;
 mod table;
 
 use std::collections::BTreeSet;

@@ -23,6 +23,7 @@ mod hooks;
 mod laws_support;
 mod layering;
 mod ledger;
+mod metrics;
 mod ops;
 mod order_bytes;
 mod policies;

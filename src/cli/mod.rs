@@ -5,6 +5,7 @@ mod decide;
 mod explain;
 mod ledger;
 mod members;
+mod metrics;
 mod reload;
 mod replay;
 mod serve;
@@ -22,7 +23,7 @@ use covenant::answer::Manner;
 use covenant::config::{LedgerSettings, Settings, SettingsError};
 use covenant::gather::ehr::EhrError;
 use covenant::policy::SetError;
-use covenant::record::{ImportError, LedgerError};
+use covenant::record::{self, ImportError, LedgerError};
 use covenant::request::version::Version;
 
 /// A payer's coverage-requirements server.
@@ -68,6 +69,8 @@ enum Action {
         #[command(subcommand)]
         action: LedgerAction,
     },
+    /// Say how the server was used, in the measures of the guide.
+    Metrics(metrics::Args),
     /// Look after the member directory.
     Members {
         #[command(subcommand)]
@@ -164,6 +167,12 @@ impl Command {
             Action::Explain { assertion_id } => explain::run(&settings, &assertion_id),
             Action::Replay { assertion_id } => replay::run(&settings, &assertion_id),
             Action::Ledger { action: LedgerAction::Verify } => ledger::verify(&settings),
+            Action::Metrics(args) => {
+                must_be_there(&settings.ledger)?;
+                metrics::run(&settings, &args, |from, to, take| {
+                    Ok(record::archive(&settings.ledger)?.each(from, to, take)?)
+                })
+            }
             Action::Members { action: MembersAction::Import { files } } => members::import(&settings, &files),
             Action::Members { action: MembersAction::Status } => members::status(&settings),
         }

@@ -8,12 +8,12 @@ use crate::decide::facts::Days;
 use crate::policy::model::{Coding, PolicySet};
 
 /// The items of an array member; none if there is none.
-pub(super) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A string member.
-pub(super) fn string<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+pub(crate) fn string<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
     value.get(name).and_then(Value::as_str)
 }
 
@@ -29,7 +29,7 @@ pub(super) fn known(coding: &Value, set: &PolicySet) -> Option<Coding> {
 }
 
 /// `Type/id` of a literal reference: relative, absolute or with a version.
-pub(super) fn target(reference: &str) -> Option<(&str, &str)> {
+pub(crate) fn target(reference: &str) -> Option<(&str, &str)> {
     let current = reference.split_once("/_history/").map_or(reference, |(current, _)| current);
     let (rest, id) = current.rsplit_once('/')?;
     let kind = rest.rsplit_once('/').map_or(rest, |(_, kind)| kind);

@@ -5,7 +5,7 @@
 
 mod coverage;
 pub mod ehr;
-mod fhir;
+pub(crate) mod fhir;
 mod history;
 mod known;
 pub mod learned;

@@ -6,13 +6,14 @@ use std::fs;
 
 use covenant::request::schema;
 
-use super::ask::{FOLDER, Said};
+use super::ask::{FOLDER, Said, Says};
 use crate::laws_support::{files_under, repository, value_of};
 
 /// An example with our answer.
 pub struct Example {
     pub name: String,
     pub request: String,
+    pub says: Says,
     pub said: Said,
 }
 
@@ -29,9 +30,9 @@ pub fn examples() -> Vec<Example> {
         let name = path.file_name()?.to_str()?.strip_suffix(".request.json")?.to_owned();
         let request = fs::read_to_string(&path).unwrap();
         let learned = fs::read(folder.join(format!("{name}.learned.json")));
-        let says = learned.map(|text| serde_json::from_slice(&text).unwrap()).unwrap_or_default();
-        let said = Said::to(&name, &request, says);
-        Some(Example { name, request, said })
+        let says: Says = learned.map(|text| serde_json::from_slice(&text).unwrap()).unwrap_or_default();
+        let said = Said::to(&name, &request, says.clone());
+        Some(Example { name, request, says, said })
     });
     let found: Vec<Example> = found.collect();
     assert!(found.len() >= 60, "only {} examples were found", found.len());

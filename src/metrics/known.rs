@@ -1,0 +1,75 @@
+//! The resources that an answer could rest on, and where they came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::code::kind;
+use crate::gather::fhir::{list, string, target};
+
+/// All resources of an invocation.
+#[derive(Debug, Default)]
+pub(super) struct Known<'v> {
+    /// Those of the context.
+    context: Vec<&'v Value>,
+    /// Those of the prefetch.
+    pub(super) prefetched: Vec<&'v Value>,
+    /// Those that the EHR's FHIR server gave when it was asked.
+    pub(super) queried: Vec<&'v Value>,
+}
+
+impl<'v> Known<'v> {
+    /// What came with a request, and in the replies to questions beside it.
+    pub(super) fn of(request: &'v Value, replies: &'v [Value]) -> Self {
+        let values = |name: &str| request.get(name).and_then(Value::as_object).into_iter().flat_map(|it| it.values());
+        Self {
+            context: values("context").flat_map(resources).collect(),
+            prefetched: values("prefetch").flat_map(resources).collect(),
+            queried: replies.iter().flat_map(resources).collect(),
+        }
+    }
+
+    /// The resource that a literal reference names, wherever it came from.
+    pub(super) fn find(&self, reference: &str) -> Option<&'v Value> {
+        let (kind, id) = target(reference)?;
+        let mut all = self.context.iter().chain(&self.prefetched).chain(&self.queried);
+        all.find(|resource| string(resource, "resourceType") == Some(kind) && string(resource, "id") == Some(id))
+            .copied()
+    }
+
+    /// The resource of a Reference member: contained, or found.
+    pub(super) fn resolve(&self, holder: &'v Value, name: &str) -> Option<&'v Value> {
+        let reference = string(holder.get(name)?, "reference")?;
+        match reference.strip_prefix('#') {
+            Some(id) => list(holder, "contained").iter().find(|resource| string(resource, "id") == Some(id)),
+            None => self.find(reference),
+        }
+    }
+}
+
+/// The resources of a context member, a prefetched value or a reply: itself, or what a Bundle holds. What says that
+/// something could not be had is none.
+fn resources(value: &Value) -> Vec<&Value> {
+    let all: Vec<&Value> = match string(value, "resourceType") {
+        Some("Bundle") => list(value, "entry").iter().filter_map(|entry| entry.get("resource")).collect(),
+        Some(_) => vec![value],
+        None => Vec::new(),
+    };
+    all.into_iter().filter(|resource| string(resource, "resourceType") != Some("OperationOutcome")).collect()
+}
+
+/// How many resources of each type there are beside those that the hook is about (`ServiceRequest/1`), each once.
+pub(super) fn counts(resources: &[&Value], focal: &[&str]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for resource in resources {
+        let Some(kind) = string(resource, "resourceType").and_then(kind) else { continue };
+        let id = string(resource, "id").unwrap_or_default();
+        let name = format!("{kind}/{id}");
+        let again = !id.is_empty() && !seen.insert(name.clone());
+        if !again && !focal.contains(&name.as_str()) {
+            *counts.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
