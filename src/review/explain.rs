@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Glance, Opened, ReviewError};
 use crate::record::{Entry, Feedback, Outcome};
-use crate::render::explanation::{Decided, Explanation};
+use crate::render::explanation::{Decided, Explanation, Rule};
 use crate::request::hook;
 
 /// An answer, or a refusal, and what became of it.
@@ -55,18 +55,32 @@ pub struct ExplainedOrder {
     pub determinations: Vec<InWords>,
 }
 
-/// What was decided, also in words.
+/// What was decided, in words and in the guide's codes, and from what.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InWords {
+    /// `CPT 47383`; of none, it is the order as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_code: Option<String>,
     /// `not covered`
     pub answer: String,
+    /// `not-covered`
+    pub covered: String,
+    /// `auth-needed`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pa_needed: Option<String>,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// The rules that it rests on, with their passages.
+    pub rules: Vec<Rule>,
+    /// The facts that were known.
+    pub known: Vec<String>,
+    /// The facts that were not.
+    pub missing: Vec<String>,
     /// What would have told more.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needed: Vec<String>,
-    /// As it was kept.
-    #[serde(flatten)]
-    pub decided: Decided,
+    /// The actions of the policy whose cards and paragraphs were shown.
+    pub shown: Vec<String>,
 }
 
 /// A card.
@@ -138,7 +152,9 @@ impl InWords {
             "indeterminate" => "whether it is covered could not be said",
             other => other,
         };
-        let pa_needed = decided.pa_needed.as_deref().map(|code| match code {
+        // Some versions of the guide want it said also of what is not covered, where it would mislead a reader.
+        let pa_needed = decided.pa_needed.as_deref().filter(|_| covered != "not covered");
+        let pa_needed = pa_needed.map(|code| match code {
             "no-auth" => "no prior authorization needed",
             "auth-needed" => "prior authorization needed",
             "performpa" => "prior authorization needed, which the performer asks for",
@@ -156,7 +172,18 @@ impl InWords {
             "OTH" => "what the reason names",
             other => other,
         });
-        Self { answer, needed: needed.map(str::to_owned).collect(), decided }
+        Self {
+            answer,
+            needed: needed.map(str::to_owned).collect(),
+            billing_code: decided.billing_code,
+            covered: decided.covered,
+            pa_needed: decided.pa_needed,
+            reasons: decided.reasons,
+            rules: decided.rules,
+            known: decided.known,
+            missing: decided.missing,
+            shown: decided.shown,
+        }
     }
 }
 

@@ -57,18 +57,16 @@ impl Text<'_> {
     }
 
     fn determination(&self, f: &mut Formatter<'_>, determination: &InWords) -> fmt::Result {
-        let InWords { answer, needed, decided } = determination;
-        let code = decided.billing_code.as_deref().unwrap_or("the order as a whole");
+        let InWords { answer, reasons, rules, known, missing, needed, shown, .. } = determination;
+        let code = determination.billing_code.as_deref().unwrap_or("the order as a whole");
         writeln!(f, "\n  {code}: {answer}")?;
-        for reason in &decided.reasons {
+        for reason in reasons {
             writeln!(f, "    because  {reason}")?;
         }
-        for rule in &decided.rules {
+        for rule in rules {
             self.rule(f, rule)?;
         }
-        for (word, what) in
-            [("known", &decided.known), ("missing", &decided.missing), ("needed", needed), ("shown", &decided.shown)]
-        {
+        for (word, what) in [("known", known), ("missing", missing), ("needed", needed), ("shown", shown)] {
             if !what.is_empty() {
                 writeln!(f, "    {word:8} {}", what.join("; "))?;
             }
