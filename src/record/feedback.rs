@@ -1,6 +1,7 @@
 //! What clients told of cards, kept beside the entries that showed them.
 //!
-//! The text of an item may hold a patient's data: it is stored as it came, and printed nowhere.
+//! The text of an item may hold a patient's data: it is stored as it came, and shown only with the
+//! whole entry.
 
 use std::fmt;
 

@@ -114,7 +114,7 @@ fn export_writes_a_file_of_its_owner_whole_or_not_at_all() {
     let printed = export(&[]);
     let event: Value = serde_json::from_str(&printed.out).unwrap();
     assert_eq!((printed.code, &event["resourceType"]), (Some(0), &"AuditEvent".into()));
-    assert!(printed.err.starts_with("1 entries from 2026-01-01T05:00:00Z until before "), "{}", printed.err);
+    assert!(printed.err.starts_with("1 entry from 2026-01-01T05:00:00Z until before "), "{}", printed.err);
     assert_eq!(export(&["--out", "all.ndjson"]).code, Some(0));
     let file = place.path("all.ndjson");
     assert_eq!(fs::read_to_string(&file).unwrap(), printed.out);

@@ -1,17 +1,22 @@
 //! Looking back over HTTP: with a token, under its name, and never with a value in a refusal or a log.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use covenant::record::{Entry, LedgerError, Search};
+use covenant::config::{Secret, Token};
+use covenant::http;
+use covenant::http::ops::Ops;
+use covenant::record::{Entry, Ledger, LedgerError, MasterKeys, PostgresLedger, Search, Server, wait};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::exported::read;
 use crate::metrics::entries::refused;
-use crate::support::{CANARY, Place, Reply, SECRET, TestApp, TestLedger, order};
+use crate::support::{CANARY, Caller, Place, Reply, SECRET, TestApp, TestLedger, app_with, order, postgres};
 
 /// Every route, with what it needs.
 const ROUTES: [&str; 8] = [
@@ -195,6 +200,38 @@ fn an_export_is_streamed_line_by_line_and_whole() {
     assert_eq!((empty.status, empty.text()), (200, ""));
     let data = get(&app, "/ledger/metrics?from=2026-03-01&to=2026-03-01&format=data");
     assert_eq!((data.text().lines().count(), data.header("content-type")), (200, Some("application/x-ndjson")));
+}
+
+#[test]
+fn what_lies_in_postgresql_is_shown_the_same_way() {
+    let Some(database) = postgres::shared() else { return };
+    let server = Server { patience: Duration::from_secs(20), ..Server::at(&database.url(), "one") };
+    let ledger = Arc::new(PostgresLedger::open(&server, &MasterKeys::default()).unwrap());
+    let entry = Entry { id: Uuid::new_v4(), ..refused(400, "value", "No.") };
+    wait(ledger.append(entry.clone())).unwrap();
+    let (app, socket) = (Arc::new(app_with(ledger.clone())), TcpListener::bind("127.0.0.1:0").unwrap());
+    let ops = Caller::of(socket.local_addr().unwrap());
+    let tokens = vec![Token { name: "alice".to_owned(), secret: Secret::of(SECRET) }];
+    let (tell, told) = mpsc::channel();
+    let serving = thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async {
+            let server = http::ops::serve(Ops { socket, tokens }, app).unwrap();
+            tell.send(server.handle()).unwrap();
+            server.await.unwrap();
+        });
+    });
+    let handle = told.recv().unwrap();
+    let get = |path: &str| ops.get_as_operator(path, SECRET);
+    assert_eq!(get(&format!("/ledger/explain/{}", entry.id)).json()["status"], 400);
+    assert_eq!(get("/ledger/entries").json()["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(get("/ledger/export?from=2026-01-01").text().lines().map(read).count(), 1);
+    assert_eq!(get("/ledger/verify").json()["holds"], true);
+    let looks = ledger.looks(entry.id).unwrap();
+    let how: Vec<&str> = looks.iter().map(|look| look.how.as_str()).collect();
+    assert_eq!((how, looks[0].who.as_str()), (vec!["explain", "search"], "alice"));
+    // It is told at once; what is waited for is the thread.
+    drop(handle.stop(false));
+    serving.join().unwrap();
 }
 
 fn keeps_refusal(app: &TestApp, at: &str) -> Uuid {

@@ -35,7 +35,8 @@ pub(super) fn run(settings: &Settings, from: Edge, to: Option<Edge>, out: Option
     if let Some(part) = part {
         part.done()?;
     }
-    Ok(writeln!(std::io::stderr(), "{written} entries from {from} until before {before}")?)
+    let entries = if written == 1 { "entry" } else { "entries" };
+    Ok(writeln!(std::io::stderr(), "{written} {entries} from {from} until before {before}")?)
 }
 
 /// A file on its way. It has its name once it is whole; it is taken away if it never is.
