@@ -115,3 +115,9 @@ impl Text<'_> {
         Ok(())
     }
 }
+
+/// A fact without the addresses of code systems that have no name: `setting outpatient`.
+fn without_systems(fact: &str) -> String {
+    let is_system = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
+    fact.split(' ').filter(|word| !is_system(word)).collect::<Vec<_>>().join(" ")
+}

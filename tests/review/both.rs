@@ -135,7 +135,7 @@ fn an_explanation_says_in_words_what_was_answered_why_and_what_was_told(ledger: 
         "because  CPT 47383 is investigational under BCBSMA medical policy 633, so it is not covered.",
         "rule     policy 633 version 2020-11, ",
         "Policy 633, Policy: “Cryosurgical ablation",
-        "known    ",
+        "known    setting outpatient; plan commercial-ppo-indemnity; diagnosis ICD-10-CM C22.0; code CPT 47383\n",
         "Not covered: CPT 47383 is investigational",
         "2026-11-22 09:00:00 EST: it was set aside, with a comment that the whole entry has",
     ] {
