@@ -96,6 +96,12 @@ pub enum Trouble {
 }
 
 impl LedgerError {
+    /// Whether it lies in the settings, and in nothing that can pass.
+    #[must_use]
+    pub fn is_of_settings(&self) -> bool {
+        matches!(self, Self::NoKey | Self::Keys(_) | Self::KeysFile(_) | Self::Url | Self::Setting(_))
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
