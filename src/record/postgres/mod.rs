@@ -106,7 +106,8 @@ impl PostgresLedger {
         let writers = state.clone();
         let run = async move {
             let Pools { write: pool, read } = open::pools(&server)?;
-            let mut client = open::reach(&pool, server.patience, None, Instant::now() + server.patience).await?;
+            let until = Instant::now() + open::OPENING;
+            let mut client = open::reach(&pool, server.patience, None, until).await?;
             let (node, keyring) = open::enter(&mut client, &server, &masters).await?;
             // Who opens it waits for this.
             _ = tell.send(Ok(Opened { runtime: Handle::current(), pool: read, keyring }));

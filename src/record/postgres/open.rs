@@ -55,7 +55,8 @@ pub(super) fn pools(server: &Server) -> Result<Pools, LedgerError> {
     let pool = |recycling_method, size| {
         let manager = Manager::from_config(config.clone(), tls.clone(), ManagerConfig { recycling_method });
         let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
-        let pool = pool.wait_timeout(Some(server.patience)).create_timeout(Some(server.patience));
+        // Each is bounded from outside too, and by less where somebody waits for the writer.
+        let pool = pool.wait_timeout(Some(READ)).create_timeout(Some(OPENING));
         pool.recycle_timeout(Some(server.patience))
     };
     let bounded = Hook::async_fn(|client, _| Box::pin(async { bound(client, READ).await.map_err(HookError::Backend) }));
@@ -64,6 +65,14 @@ pub(super) fn pools(server: &Server) -> Result<Pools, LedgerError> {
     let built =
         |pool: deadpool_postgres::PoolBuilder| pool.build().map_err(|_| LedgerError::Unavailable(Trouble::Connection));
     Ok(Pools { write: built(pool(RecyclingMethod::Fast, 1))?, read: built(read)? })
+}
+
+/// How long it may take to connect before there is a ledger.
+pub(super) const OPENING: Duration = Duration::from_secs(5);
+
+/// How long it may take to connect while nobody waits for it: a database that has just come back has others to greet too.
+pub(super) fn connecting(patience: Duration) -> Duration {
+    patience.max(Duration::from_secs(1))
 }
 
 fn is_this_machine(host: &Host) -> bool {

@@ -55,9 +55,10 @@ impl Writer {
         let (mut jobs, mut wait) = (Vec::with_capacity(batch), Duration::ZERO);
         loop {
             let (pool, patience, node) = (self.pool.clone(), self.patience, self.node);
+            let most = if self.state.now().is_ok() { patience } else { open::connecting(patience) };
             let reaching = async move {
                 sleep(wait).await;
-                open::reach(&pool, patience, Some(node), Instant::now() + patience).await
+                open::reach(&pool, patience, Some(node), Instant::now() + most).await
             };
             tokio::pin!(reaching);
             let reached = loop {
