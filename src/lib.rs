@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `http::invoke` tells the story of a request, [`answer`] the part of it that needs no server. What is decided, and every
-//! word a clinician reads, lies in `fhir-resources/`; what goes over the wire is described in `cds-hooks/`.
+//! word a clinician reads, lies in `fhir-resources/`; what goes over the wire is described in `cds-hooks/`. What was recorded
+//! is looked back at in [`review`] and summed up in [`metrics`].
 //!
 //! Each room says whose fault its errors are; only [`http::problem`] knows status codes. Two proofs are types: no handler
 //! runs without an [`auth::VerifiedClient`], and no 200 is said to a hook without a [`record::Recorded`] response.
@@ -24,4 +25,5 @@ pub mod policy;
 pub mod record;
 pub mod render;
 pub mod request;
+pub mod review;
 pub mod telemetry;

@@ -70,6 +70,11 @@ pub fn operator(name: &str, route: &str) {
     tracing::info!(name, route, "an operator was let in");
 }
 
+/// An operator was shown nothing, and the fault is ours. The error is one of our own sentences.
+pub fn review_failed(error: &str) {
+    tracing::error!(error, fault = "us", "an operator could not look back");
+}
+
 /// Feedback was kept: so many items, and never what they say.
 pub fn heard(id: &str, service: &str, items: usize, micros: u64) {
     tracing::info!(id, service, items, micros, "heard");

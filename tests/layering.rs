@@ -6,7 +6,7 @@ use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     // The picture in prose, and the parts it names.
     (
         "",
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "record",
             "render",
             "request",
+            "review",
             "telemetry",
         ],
     ),
@@ -31,7 +32,19 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("telemetry", &["config"]),
     (
         "http",
-        &["answer", "auth", "config", "gather", "policy::Serving", "policy::model", "record", "request", "telemetry"],
+        &[
+            "answer",
+            "auth",
+            "config",
+            "gather",
+            "metrics",
+            "policy::Serving",
+            "policy::model",
+            "record",
+            "request",
+            "review",
+            "telemetry",
+        ],
     ),
     ("auth", &["config", "telemetry"]),
     ("request", &["config", "telemetry"]),
@@ -81,6 +94,20 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "record",
             "render::explanation",
             "request::hook",
+        ],
+    ),
+    // It looks back for the command line and for operators, and makes recorded answers again.
+    (
+        "review",
+        &[
+            "answer",
+            "gather::learned",
+            "metrics",
+            "policy::load",
+            "record",
+            "render::explanation",
+            "request::hook",
+            "request::version",
         ],
     ),
     // The commands are another crate, which sees the front doors.

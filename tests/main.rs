@@ -27,4 +27,5 @@ mod metrics;
 mod ops;
 mod order_bytes;
 mod policies;
+mod review;
 mod rule_change;

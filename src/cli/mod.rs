@@ -23,8 +23,9 @@ use covenant::answer::Manner;
 use covenant::config::{LedgerSettings, Settings, SettingsError};
 use covenant::gather::ehr::EhrError;
 use covenant::policy::SetError;
-use covenant::record::{self, ImportError, LedgerError};
+use covenant::record::{ImportError, Ledger, LedgerError};
 use covenant::request::version::Version;
+use covenant::review::{ReviewError, Reviewer};
 
 /// A payer's coverage-requirements server.
 #[derive(Debug, Parser)]
@@ -56,18 +57,18 @@ enum Action {
     },
     /// Say why an answer was what it was.
     Explain {
-        /// The coverage-assertion-id.
-        assertion_id: String,
+        /// A coverage-assertion-id, an invocation's id (`x-request-id`) or a card's.
+        id: String,
     },
     /// Make a recorded answer again and compare the bytes.
     Replay {
-        /// The coverage-assertion-id.
-        assertion_id: String,
+        /// A coverage-assertion-id, an invocation's id (`x-request-id`) or a card's.
+        id: String,
     },
-    /// Look after the ledger.
+    /// Look back at what is recorded, and after the ledger itself.
     Ledger {
         #[command(subcommand)]
-        action: LedgerAction,
+        action: ledger::Action,
     },
     /// Say how the server was used, in the measures of the guide.
     Metrics(metrics::Args),
@@ -90,12 +91,6 @@ enum MembersAction {
     Status,
 }
 
-#[derive(Debug, Subcommand)]
-enum LedgerAction {
-    /// Walk the hash chain and name the first entry that is changed, missing or out of order.
-    Verify,
-}
-
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -108,6 +103,9 @@ pub enum CommandError {
     /// The ledger.
     #[error("{0}")]
     Ledger(#[from] LedgerError),
+    /// What was recorded is not shown.
+    #[error("{0}")]
+    Review(#[from] ReviewError),
     /// The files of members.
     #[error("{0}; nothing was imported")]
     Import(#[from] ImportError),
@@ -165,15 +163,10 @@ impl Command {
             Action::Serve => serve::run(&settings),
             Action::Decide { file, service } => decide::run(&settings, &file, service.as_deref()),
             Action::Check { dir } => check::run(dir.as_deref().or(settings.policies.as_deref())),
-            Action::Explain { assertion_id } => explain::run(&settings, &assertion_id),
-            Action::Replay { assertion_id } => replay::run(&settings, &assertion_id),
-            Action::Ledger { action: LedgerAction::Verify } => ledger::verify(&settings),
-            Action::Metrics(args) => {
-                must_be_there(&settings.ledger)?;
-                metrics::run(&settings, &args, |from, to, take| {
-                    Ok(record::archive(&settings.ledger)?.each(from, to, take)?)
-                })
-            }
+            Action::Explain { id } => explain::run(&settings, &id),
+            Action::Replay { id } => replay::run(&settings, &id),
+            Action::Ledger { action } => ledger::run(&settings, &action),
+            Action::Metrics(args) => metrics::run(&settings, &args),
             Action::Members { action: MembersAction::Import { files } } => members::import(&settings, &files),
             Action::Members { action: MembersAction::Status } => members::status(&settings),
         }
@@ -203,4 +196,10 @@ fn must_be_there(settings: &LedgerSettings) -> Result<(), CommandError> {
         return Err(CommandError::NoLedger(settings.path.clone()));
     }
     Ok(())
+}
+
+/// Whoever runs the command, by the name that is kept of every look.
+fn reviewer(ledger: &dyn Ledger) -> Reviewer<'_> {
+    let name = ["LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    Reviewer::new(ledger, format!("{} on the command line", name.as_deref().unwrap_or("unknown")))
 }

@@ -41,7 +41,7 @@ pub use keyring::{KeyError, Keyring, MasterKeys};
 pub use look::Look;
 pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, members};
 pub use postgres::{PostgresLedger, Server};
-pub use prune::prune;
+pub use prune::{prunable, prune};
 pub use search::Search;
 pub use shelf::Shelf;
 pub use sqlite::{Bounds, SqliteLedger};

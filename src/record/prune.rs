@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Kind};
 use super::reads::Reads;
-use super::shelf::Span;
+use super::shelf::{Node, Span};
 use super::{Ledger, LedgerError, wait};
 
 /// Records that are removed in one transaction: what is appended meanwhile waits for no more than these.
@@ -35,15 +35,11 @@ pub fn prune(
     before: Timestamp,
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, LedgerError> {
-    let nodes = ledger.shelf().nodes()?;
-    let reads = Reads { shelf: ledger.shelf(), keyring: ledger.keyring() };
-    let mut through = Vec::new();
-    for node in &nodes {
-        through.push((node.number, reads.last_before(node.number, node.pruned, before)?));
-    }
-    if nodes.iter().zip(&through).all(|(node, (_, last))| *last == node.pruned) {
+    let through = through(ledger, before)?;
+    if through.iter().all(|(node, last)| *last == node.pruned) {
         return Ok(0);
     }
+    let through = through.into_iter().map(|(node, last)| (node.number, last)).collect();
     let pruning = Pruning { who: who.to_owned(), before, through };
     wait(ledger.keep(vec![Draft::event(Kind::Pruning, at, Vec::new(), &pruning)?]))?;
     let mut removed = 0;
@@ -58,6 +54,26 @@ pub fn prune(
         }
     }
     Ok(removed)
+}
+
+/// How many records [`prune`] would remove. Nothing is kept of the question.
+///
+/// # Errors
+/// [`LedgerError`]
+pub fn prunable(ledger: &dyn Ledger, before: Timestamp) -> Result<u64, LedgerError> {
+    let gone = through(ledger, before)?.into_iter().map(|(node, last)| last.saturating_sub(node.pruned));
+    Ok(gone.filter_map(|gone| u64::try_from(gone).ok()).sum())
+}
+
+/// Each node, and the place of its last record that goes.
+fn through(ledger: &dyn Ledger, before: Timestamp) -> Result<Vec<(Node, i64)>, LedgerError> {
+    let reads = Reads { shelf: ledger.shelf(), keyring: ledger.keyring() };
+    let mut through = Vec::new();
+    for node in ledger.shelf().nodes()? {
+        let last = reads.last_before(node.number, node.pruned, before)?;
+        through.push((node, last));
+    }
+    Ok(through)
 }
 
 impl Reads<'_> {

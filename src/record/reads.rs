@@ -18,6 +18,9 @@ use super::{Entry, Feedback, LedgerError, Look};
 /// Rows that are read at once, so that a long walk neither holds up other readers nor fills the memory.
 const PAGE: u32 = 256;
 
+/// Entries of a span that are opened at once: each may be of megabytes.
+const OPENED: u32 = 64;
+
 /// Rows at the end of a chain that are checked when a ledger is opened.
 const TAIL: i64 = 64;
 
@@ -99,7 +102,7 @@ impl Reads<'_> {
     ) -> Result<(), LedgerError> {
         let mut after = None;
         loop {
-            let rows = self.shelf.between(span, after, PAGE)?;
+            let rows = self.shelf.between(span, after, OPENED)?;
             after = rows.last().map(Row::place);
             let mut entries = Vec::with_capacity(rows.len());
             for row in &rows {
@@ -118,7 +121,7 @@ impl Reads<'_> {
                     return Ok(());
                 }
             }
-            if rows.len() < PAGE as usize {
+            if rows.len() < OPENED as usize {
                 return Ok(());
             }
         }

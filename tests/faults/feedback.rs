@@ -72,7 +72,7 @@ fn feedback_that_was_acknowledged_survives_a_kill() {
     assert!(!format!("{out}{err}").to_lowercase().contains("patient-preference"));
     assert_no_leak(&err.replace(|it: char| it.is_ascii_digit(), ""), "the log");
     let verified = place.run(&["ledger", "verify"]).succeeded();
-    assert_eq!(verified, "1 entries and 3 items of feedback, the chains hold\n");
+    assert_eq!(verified, "1 entry and 3 items of feedback, the chain holds\n");
 }
 
 #[test]

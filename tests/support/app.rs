@@ -14,9 +14,10 @@ use covenant::http::{self, App};
 use covenant::policy::check::Proof;
 use covenant::policy::model::PolicySet;
 use covenant::policy::{self, Serving};
-use covenant::record::{Entry, Feedback, Ledger};
+use covenant::record::{Entry, Feedback, Ledger, Look, Search};
 use covenant::request::version::Version;
 use jiff::tz::TimeZone;
+use uuid::Uuid;
 
 use super::TestLedger;
 use super::call::Caller;
@@ -153,6 +154,21 @@ impl TestApp {
     /// The entry that promised an assertion.
     pub fn entry(&self, assertion: &str) -> Entry {
         self.ledger.find(assertion).unwrap().expect("an entry of this assertion")
+    }
+
+    /// Keeps the files of a policy set, as a server does when it starts.
+    pub fn keeps_policies(&self, hash: &str, files: &[(String, Vec<u8>)]) {
+        self.ledger.keep_policy_set(hash, files).unwrap();
+    }
+
+    /// How many entries fit, as nobody is told who looks.
+    pub fn searched(&self, search: &Search) -> usize {
+        self.ledger.search(search, 1000).unwrap().len()
+    }
+
+    /// Who looked at an entry.
+    pub fn looks(&self, entry: Uuid) -> Vec<Look> {
+        self.ledger.looks(entry).unwrap()
     }
 
     /// The refusals that the ledger was given.

@@ -90,6 +90,12 @@ impl Caller {
         self.get_with(path, &[("Authorization", &format!("Bearer {secret}"))])
     }
 
+    /// Posts nothing to a page with an operator's secret.
+    pub fn post_as_operator(&self, path: &str, secret: &str) -> Reply {
+        let call = self.client.post(format!("http://{}{path}", self.address));
+        reply(call.header("Authorization", format!("Bearer {secret}")).header("Content-Length", "0")).unwrap()
+    }
+
     /// Posts JSON to a page.
     pub fn post_to(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
         let call = self.client.post(format!("http://{}{path}", self.address));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use covenant::record::{Draft, Entry, Feedback, Keyring, Ledger, LedgerError, Receipt, Shelf, SqliteLedger};
+use covenant::record::{Draft, Entry, Feedback, Keyring, Ledger, LedgerError, Look, Receipt, Shelf, SqliteLedger};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
@@ -16,6 +16,7 @@ type Append = dyn Fn(Arc<SqliteLedger>, Entry) -> BoxFuture<'static, Result<Rece
 pub struct TestLedger {
     append: Box<Append>,
     ready: Result<(), LedgerError>,
+    looks: Result<(), LedgerError>,
     silent: Duration,
     kept: Arc<SqliteLedger>,
     refusals: Mutex<Vec<Entry>>,
@@ -30,7 +31,12 @@ impl TestLedger {
 
     /// Keeps nothing.
     pub fn failing(error: LedgerError) -> Self {
-        Self { ready: Err(error), ..Self::that(move |_, _| async move { Err(error) }.boxed()) }
+        Self { ready: Err(error), looks: Err(error), ..Self::that(move |_, _| async move { Err(error) }.boxed()) }
+    }
+
+    /// Keeps entries, and not that they are looked at.
+    pub fn without_looks(error: LedgerError) -> Self {
+        Self { looks: Err(error), ..Self::ordinary() }
     }
 
     /// Does not say for so long whether it is ready.
@@ -75,8 +81,8 @@ impl TestLedger {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kept = Arc::new(SqliteLedger::open(&folder.path().join("test.ledger")).unwrap());
-        let (ready, silent) = (Ok(()), Duration::ZERO);
-        Self { append: Box::new(append), ready, silent, kept, refusals: Mutex::default(), _folder: folder }
+        let (ready, looks, silent) = (Ok(()), Ok(()), Duration::ZERO);
+        Self { append: Box::new(append), ready, looks, silent, kept, refusals: Mutex::default(), _folder: folder }
     }
 }
 
@@ -98,6 +104,13 @@ impl Ledger for TestLedger {
     fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
         match self.ready {
             Ok(()) => self.kept.keep_feedback(items),
+            Err(error) => async move { Err(error) }.boxed(),
+        }
+    }
+
+    fn look(&self, look: Look) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
+        match self.looks {
+            Ok(()) => self.kept.look(look),
             Err(error) => async move { Err(error) }.boxed(),
         }
     }

@@ -5,8 +5,12 @@
 //! and so does being told that there is nothing: what is here is not told to strangers.
 
 mod health;
+mod ledger;
 mod operator;
+mod params;
 mod policies;
+mod reviewing;
+mod stream;
 
 use std::io;
 use std::net::TcpListener;
@@ -15,7 +19,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, Data};
 use actix_web::{App as Routes, HttpResponse, HttpServer, Route};
 use serde_json::{Value, json};
@@ -64,12 +68,29 @@ fn routes(config: &mut web::ServiceConfig) {
     read("/readyz", web::get().to(health::ready));
     read("/metrics", web::get().to(health::metrics));
     read("/policies", web::get().to(policies::policies));
+    read("/ledger/explain/{id}", web::get().to(ledger::explain));
+    read("/ledger/replay/{id}", web::get().to(ledger::replay));
+    read("/ledger/entries/{id}", web::get().to(ledger::entry));
+    read("/ledger/entries", web::get().to(ledger::search));
+    read("/ledger/export", web::get().to(ledger::export));
+    read("/ledger/verify", web::get().to(ledger::verify));
+    read("/ledger/metrics", web::get().to(ledger::metrics));
+    let prune = web::resource("/ledger/prune").route(web::post().to(ledger::prune));
+    config.service(prune.default_service(web::to(only_post)));
     config.default_service(web::to(nothing));
 }
 
 async fn only_get(_operator: Operator) -> HttpResponse {
-    let mut response = said(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "This is only to be read."}));
-    response.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static("GET"));
+    not_so("GET", "This is only to be read.")
+}
+
+async fn only_post(_operator: Operator) -> HttpResponse {
+    not_so("POST", "This is only to be done.")
+}
+
+fn not_so(allowed: &'static str, text: &str) -> HttpResponse {
+    let mut response = said(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": text }));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
