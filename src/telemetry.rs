@@ -40,6 +40,11 @@ pub fn ledger_stopped() {
     tracing::error!("the ledger has stopped for good: exiting, look at the disk before starting again");
 }
 
+/// The operator has chosen that answers are given which the ledger did not keep.
+pub fn ledger_is_optional() {
+    tracing::warn!("ledger.on_failure is answer: while the ledger fails, answers are given that nobody can look up");
+}
+
 /// Something is wrong with a policy folder that has changed; it is the operator's own text.
 pub fn policy_problem(problem: &str) {
     tracing::error!(problem, "the policy folder has changed, and is not proved");

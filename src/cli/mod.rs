@@ -131,6 +131,7 @@ impl CommandError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Settings(_) | Self::Set(_) | Self::Schema(_) | Self::Ehr(_) => ExitCode::from(2),
+            Self::Ledger(error) if error.is_of_settings() => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

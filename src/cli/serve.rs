@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use covenant::config::{OpsSettings, Settings};
+use covenant::config::{OnFailure, OpsSettings, Settings};
 use covenant::gather::ehr::Ehr;
 use covenant::http::ops::Ops;
 use covenant::http::{self, App};
@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Runs the command.
 pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     telemetry::start();
+    if settings.ledger.on_failure == OnFailure::Answer {
+        telemetry::ledger_is_optional();
+    }
     schema::compile_all().map_err(CommandError::Schema)?;
     let Proved { set, proof, files } = policy::open(settings.policies.as_deref(), today())?;
     let ledger = record::open(&settings.ledger)?;

@@ -99,7 +99,11 @@ async fn answer_and_record(
     };
     let response =
         record::append(&*app.ledger, entry, app.on_failure).await.map_err(|error| app.ledger_failed(error))?;
-    app.determined(&answer.determined);
+    match response.get().unkept() {
+        // It is given all the same; that it was not kept is counted as ever.
+        Some(error) => _ = app.ledger_failed(error),
+        None => app.determined(&answer.determined),
+    }
     Ok(Arc::new(Answered { response, version: answer.version, orders: answer.orders }))
 }
 

@@ -96,10 +96,21 @@ pub enum Trouble {
 }
 
 impl LedgerError {
+    /// Whether it lies in the settings, and in nothing that can pass.
+    #[must_use]
+    pub fn is_of_settings(&self) -> bool {
+        matches!(self, Self::NoKey | Self::Keys(_) | Self::KeysFile(_) | Self::Url | Self::Setting(_))
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
         if *self == Self::NoSuchCard { Fault::Client } else { Fault::Us }
+    }
+
+    /// Whether it is of a call's own making, so that others can be kept.
+    pub(super) fn is_the_calls_own(self) -> bool {
+        matches!(self, Self::Duplicate | Self::Unstorable | Self::NoSuchCard)
     }
 }
 
@@ -133,6 +144,17 @@ impl From<tokio_postgres::Error> for LedgerError {
             S::UNIQUE_VIOLATION => Self::Duplicate,
             S::DISK_FULL => Self::Full,
             S::LOCK_NOT_AVAILABLE | S::T_R_DEADLOCK_DETECTED | S::T_R_SERIALIZATION_FAILURE => Self::Locked,
+            // The server has hung up, or takes no writes any more: another connection may lead to one that does.
+            S::ADMIN_SHUTDOWN
+            | S::CRASH_SHUTDOWN
+            | S::CANNOT_CONNECT_NOW
+            | S::DATABASE_DROPPED
+            | S::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+            | S::IDLE_SESSION_TIMEOUT
+            | S::READ_ONLY_SQL_TRANSACTION
+            | S::CONNECTION_EXCEPTION
+            | S::CONNECTION_DOES_NOT_EXIST
+            | S::CONNECTION_FAILURE => Self::Unavailable(Trouble::Connection),
             S::DATA_CORRUPTED | S::INDEX_CORRUPTED => Self::Corrupt,
             S::QUERY_CANCELED => Self::Unavailable(Trouble::Silence),
             S::PROGRAM_LIMIT_EXCEEDED => Self::Unstorable,
@@ -144,7 +166,10 @@ impl From<tokio_postgres::Error> for LedgerError {
 impl From<deadpool_postgres::PoolError> for LedgerError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            deadpool_postgres::PoolError::Backend(error)
+            | deadpool_postgres::PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
+                error.into()
+            }
             deadpool_postgres::PoolError::Timeout(_) => Self::Unavailable(Trouble::Silence),
             _ => Self::Unavailable(Trouble::Connection),
         }

@@ -21,6 +21,7 @@ mod row;
 mod search;
 mod shelf;
 mod sqlite;
+mod state;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -53,19 +54,27 @@ use shelf::Span;
 
 /// An answer ready to be sent.
 #[derive(Clone)]
-pub struct Response(Bytes);
+pub struct Response {
+    body: Bytes,
+    unkept: Option<LedgerError>,
+}
 
 impl Response {
     /// The body, to be sent as it is.
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        self.body
+    }
+
+    /// Why it is not in the ledger, where the operator has chosen that it is given all the same.
+    pub fn unkept(&self) -> Option<LedgerError> {
+        self.unkept
     }
 }
 
 /// Tells the size alone: what is answered stays out of logs.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Response({} bytes)", self.0.len())
+        write!(f, "Response({} bytes)", self.body.len())
     }
 }
 
@@ -230,13 +239,13 @@ pub async fn append(
     entry: Entry,
     on_failure: OnFailure,
 ) -> Result<Recorded<Response>, LedgerError> {
-    let (id, response) = (entry.id, Response(entry.response.clone()));
+    let (id, body) = (entry.id, entry.response.clone());
     match (ledger.append(entry).await, on_failure) {
-        (Ok(_), _) => Ok(Recorded(response)),
+        (Ok(_), _) => Ok(Recorded(Response { body, unkept: None })),
         (Err(error), OnFailure::Refuse) => Err(error),
         (Err(error), OnFailure::Answer) => {
             tracing::error!(%id, %error, "AN ANSWER IS GIVEN THAT IS NOT IN THE LEDGER, as ledger.on_failure says");
-            Ok(Recorded(response))
+            Ok(Recorded(Response { body, unkept: Some(error) }))
         }
     }
 }

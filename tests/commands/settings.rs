@@ -5,7 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use covenant::answer::Moment;
-use covenant::config::{DEFAULTS, EhrSettings, OpsSettings, Settings, variable};
+use covenant::config::{DEFAULTS, EhrSettings, Hidden, LedgerSettings, OpsSettings, Settings, variable};
 use jiff::tz::TimeZone;
 
 use crate::support::{Environment, Place, PolicyFolder, Request, Served, order};
@@ -109,6 +109,45 @@ fn read(seen: impl Fn(Settings) -> String + 'static) -> Look {
     })
 }
 
+/// What the ledger does with its settings is in `ledger`. Here it is what was read.
+fn keeping() -> Vec<Setting> {
+    fn read(seen: fn(LedgerSettings) -> String) -> Look {
+        super::settings::read(move |settings| seen(settings.ledger))
+    }
+    let same = |key, values, seen| setting(key, values, values, read(seen));
+    let shown = |hidden: Option<Hidden>| hidden.map(|it| it.shown().to_owned()).unwrap_or_default();
+    let urls = ["postgres://a:b@localhost/one", "postgres://a:b@localhost/two"];
+    let keys = [format!("1:{}", "01".repeat(32)), format!("2:{}", "02".repeat(32))];
+    let keys = keys.each_ref().map(String::as_str);
+    vec![
+        setting("ledger.url", urls, urls, super::settings::read(move |settings| shown(settings.ledger.url))),
+        setting("ledger.keys", keys, keys, super::settings::read(move |settings| shown(settings.ledger.keys))),
+        same("ledger.node", ["a", "b"], |ledger| ledger.node),
+        same("ledger.patience_millis", ["1", "2"], |ledger| ledger.patience().as_millis().to_string()),
+        same("ledger.on_failure", ["answer", "refuse"], |ledger| format!("{:?}", ledger.on_failure).to_lowercase()),
+        same("ledger.keys_file", ["a", "b"], |ledger| ledger.keys_file.unwrap().to_str().unwrap().to_owned()),
+    ]
+}
+
+#[test]
+fn nothing_of_the_ledger_s_secrets_is_told_by_settings_that_are_wrong_or_printed() {
+    let secret = "planted-secret";
+    let line = "line 1 is not a number, a colon and 64 hexadecimal digits";
+    for (text, word) in [
+        (format!("[ledger]\nkeys = \"{secret}\""), line),
+        (format!("[ledger]\nkeys_file = \"{secret}.keys\""), "cannot be read"),
+        (format!("[ledger]\nurl = \"{secret}\""), "ledger.url"),
+        (format!("[ledger]\nurl = {{ {secret} = 1 }}"), "ledger.url"),
+        (format!("[ledger]\nkeys = [\"{secret}\"]"), "ledger.keys"),
+    ] {
+        let ran = Place::with_settings(&text).run(&["serve"]).failed(2, &[word]);
+        assert!(!ran.err.contains(secret), "{}", ran.err);
+    }
+    let place = Place::with_settings(&format!("[ledger]\nurl = \"{secret}\"\nkeys = \"{secret}\""));
+    let settings = Settings::read(Some(&place.path("covenant.toml")), |_| None).unwrap();
+    assert!(!format!("{settings:?} {settings:#?}").contains(secret));
+}
+
 /// What operators see of their settings is in `ops`. Here it is what was read.
 fn operating() -> Vec<Setting> {
     fn read(seen: fn(OpsSettings) -> String) -> Look {
@@ -182,8 +221,9 @@ fn every_setting_works_in_the_file_and_in_the_environment_which_wins() {
     let look = read(|settings| settings.policies_look_seconds.to_string());
     let look = setting("policies_look_seconds", ["1", "2"], ["1", "2"], look);
     let policies = setting("policies", paths, [&hash(&one), &hash(&two)], checked);
-    let tried =
-        try_all([limits(), places(), asking(), operating(), vec![policies, look]].into_iter().flatten().collect());
+    let tried = try_all(
+        [limits(), places(), keeping(), asking(), operating(), vec![policies, look]].into_iter().flatten().collect(),
+    );
     assert_eq!(tried, DEFAULTS.iter().map(|(key, _)| *key).collect(), "a setting has no test");
 }
 

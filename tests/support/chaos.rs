@@ -4,8 +4,8 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,8 +21,12 @@ pub struct Chaos {
     address: SocketAddr,
     told: Option<watch::Sender<Told>>,
     cuts: Arc<AtomicUsize>,
+    losses: Arc<Mutex<Losses>>,
     proxy: Option<JoinHandle<()>>,
 }
+
+/// Words to which the reply is lost, and how often.
+type Losses = Option<(&'static str, usize)>;
 
 /// What it has been told.
 #[derive(Clone, Copy, Default)]
@@ -31,6 +35,8 @@ struct Told {
     /// How often all connections were cut. One that is older than the last time is cut, even if it comes to know of
     /// it only when connections are let through again.
     refusals: u64,
+    /// How often all connections were forgotten. Nothing comes through one that is older than the last time.
+    forgettings: u64,
 }
 
 /// What it does with what is said.
@@ -51,11 +57,19 @@ impl Chaos {
         let address = listener.local_addr().unwrap();
         let (tell, told) = watch::channel(Told::default());
         let cuts = Arc::new(AtomicUsize::default());
-        let line = Line { told, refusals: 0, cuts: cuts.clone() };
+        let losses = Arc::new(Mutex::default());
+        let line = Line {
+            told,
+            refusals: 0,
+            forgettings: 0,
+            cuts: cuts.clone(),
+            losses: losses.clone(),
+            lost: Arc::default(),
+        };
         // A thread and a runtime of its own, so that it does as it is told whatever the test's do.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let proxy = thread::spawn(move || runtime.block_on(proxy(listener, server, line)));
-        Self { address, told: Some(tell), cuts, proxy: Some(proxy) }
+        Self { address, told: Some(tell), cuts, losses, proxy: Some(proxy) }
     }
 
     /// Where it listens.
@@ -90,6 +104,27 @@ impl Chaos {
         self.tell(Manner::Pass, times);
     }
 
+    /// The next so many times that a client says these words in one piece, the server hears them, and the connection is cut
+    /// and the reply lost. Everything else is passed on.
+    pub fn lose_replies_to(&self, words: &'static str, times: usize) {
+        *self.losses.lock().unwrap() = Some((words, times));
+        self.tell(Manner::Pass, 0);
+    }
+
+    /// How many replies are still to be lost.
+    pub fn losses_to_come(&self) -> usize {
+        self.losses.lock().unwrap().map_or(0, |(_, times)| times)
+    }
+
+    /// Is like a network that has forgotten the connections that are open: nothing ever comes through them again, and
+    /// nobody is told. New ones are passed on.
+    pub fn forget(&self) {
+        self.told.as_ref().unwrap().send_modify(|told| {
+            told.manner = Manner::Pass;
+            told.forgettings += 1;
+        });
+    }
+
     /// How many replies are still to be cut.
     pub fn cuts_to_come(&self) -> usize {
         self.cuts.load(Ordering::SeqCst)
@@ -121,7 +156,8 @@ async fn proxy(listener: std::net::TcpListener, server: SocketAddr, mut line: Li
                 let (client, _) = accepted.unwrap();
                 let told = *line.told.borrow();
                 if told.manner != Manner::Refuse {
-                    let line = Line { refusals: told.refusals, ..line.clone() };
+                    let (refusals, forgettings) = (told.refusals, told.forgettings);
+                    let line = Line { refusals, forgettings, lost: Arc::default(), ..line.clone() };
                     // Whatever ends a connection, it is cut.
                     tokio::spawn(async move { _ = carry(client, server, line).await });
                 }
@@ -137,14 +173,21 @@ struct Line {
     told: watch::Receiver<Told>,
     /// Of the time it began.
     refusals: u64,
+    /// Of the time it began.
+    forgettings: u64,
     cuts: Arc<AtomicUsize>,
+    losses: Arc<Mutex<Losses>>,
+    /// Whether the next reply is lost, since the words were said.
+    lost: Arc<AtomicBool>,
 }
 
 impl Line {
     /// Waits until something can be passed on: an error if the connection is to be cut.
     async fn clear(&mut self) -> io::Result<()> {
-        let refusals = self.refusals;
-        let told = self.told.wait_for(|told| told.refusals != refusals || told.manner != Manner::Hang);
+        let (refusals, forgettings) = (self.refusals, self.forgettings);
+        let told = self.told.wait_for(|told| {
+            told.refusals != refusals || (told.manner != Manner::Hang && told.forgettings == forgettings)
+        });
         let told = *told.await.map_err(io::Error::other)?;
         if told.refusals == refusals { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
     }
@@ -160,9 +203,20 @@ impl Line {
         if let Manner::Slow(delay) = self.told.borrow().manner { delay } else { Duration::ZERO }
     }
 
+    /// Hears what the client says.
+    fn hear(&self, piece: &[u8]) {
+        if let Some((words, times @ 1..)) = &mut *self.losses.lock().unwrap()
+            && piece.windows(words.len()).any(|window| window == words.as_bytes())
+        {
+            *times -= 1;
+            self.lost.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// Whether this reply is one of those to be cut.
     fn loses_a_reply(&self) -> bool {
-        self.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |cuts| cuts.checked_sub(1)).is_ok()
+        self.lost.load(Ordering::SeqCst)
+            || self.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |cuts| cuts.checked_sub(1)).is_ok()
     }
 }
 
@@ -211,6 +265,9 @@ async fn pass_on(
         }
         if who == Says::Server && line.loses_a_reply() {
             return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        if who == Says::Client {
+            line.hear(&piece[..read]);
         }
         to.write_all(&piece[..read]).await?;
     }

@@ -96,7 +96,19 @@ impl Place {
 
     /// Starts the server in an environment.
     pub fn serve_in(&self, environment: Environment<'_>) -> Served {
-        let mut running = Running::start(self.command(environment).arg("serve"));
+        Self::served(self.command(environment).arg("serve"))
+    }
+
+    /// Starts the server in an environment, where a file that has reached the size that is allowed is an error to it and
+    /// not its end.
+    pub fn serve_that_survives_a_limit(&self, environment: Environment<'_>) -> Served {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" serve", env!("CARGO_BIN_EXE_covenant")]);
+        Self::served(self.set(&mut command, environment))
+    }
+
+    fn served(command: &mut Command) -> Served {
+        let mut running = Running::start(command);
         let address = running.address.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             let (out, err) = running.kill();
             panic!("the server does not start: {out}{err}")
@@ -106,13 +118,17 @@ impl Place {
 
     fn command(&self, environment: Environment<'_>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_covenant"));
+        self.set(&mut command, environment);
+        command
+    }
+
+    fn set<'c>(&self, command: &'c mut Command, environment: Environment<'_>) -> &'c mut Command {
         command
             .current_dir(self.0.path())
             .env_clear()
             .envs([NO_OPERATORS])
             .envs(environment.iter().copied())
-            .stdin(Stdio::null());
-        command
+            .stdin(Stdio::null())
     }
 }
 
@@ -166,6 +182,11 @@ impl Served {
     /// Whoever calls its operations listener, which it must have.
     pub fn ops(&self) -> Caller {
         Caller::of(self.running.ops.recv_timeout(PATIENCE).expect("an operations listener"))
+    }
+
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.running.child.id()
     }
 
     /// Kills it as a power cut would (`kill -9`), and gives back what it wrote: standard output and standard error.

@@ -48,7 +48,7 @@ pub fn shared() -> Option<Database> {
     // A static is never dropped. Its server ends with the process.
     static SHARED: OnceLock<Cluster> = OnceLock::new();
     let programs = installed()?;
-    Some(SHARED.get_or_init(|| Cluster::start(programs)).database())
+    Some(SHARED.get_or_init(|| Cluster::start(programs, &[])).database())
 }
 
 /// A server and all of its databases. It ends with the test, and leaves nothing.
@@ -62,12 +62,17 @@ pub struct Cluster {
 impl Cluster {
     /// A server that no other test uses, so that it can be stopped and killed; none as for [`shared`].
     pub fn own() -> Option<Self> {
-        installed().map(Self::start)
+        Self::own_with(&[])
     }
 
-    fn start(programs: Programs) -> Self {
+    /// One with other settings, each as `name=value`.
+    pub fn own_with(settings: &[&str]) -> Option<Self> {
+        installed().map(|programs| Self::start(programs, settings))
+    }
+
+    fn start(programs: Programs, settings: &[&str]) -> Self {
         let password = Uuid::new_v4().simple().to_string();
-        let mut keeper = Keeper::start(&programs);
+        let mut keeper = Keeper::start(&programs, settings);
         let created = keeper.told(&format!("create {password}"));
         assert_eq!(created, "0", "no cluster is created: {}", keeper.log());
         // Between our look at a port and the server's, another process may have taken it.
@@ -162,6 +167,14 @@ impl Database {
     pub fn ask(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         asked(&self.administrators_url(), sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
+
+    /// Does what SQL says as whom it belongs to: why it could not be done, if it could not.
+    pub fn try_as_owner(&self, sql: &str) -> Result<(), String> {
+        let said = |error: tokio_postgres::Error| {
+            error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
+        };
+        asked(&self.url(), sql).map(|_| ()).map_err(said)
+    }
 }
 
 fn url(user: &str, password: &str, address: SocketAddr, database: &str) -> String {
@@ -215,11 +228,11 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn start(programs: &Programs) -> Self {
+    fn start(programs: &Programs, settings: &[&str]) -> Self {
         let folder = programs.folder();
         let mut command = programs.command("sh");
         command.args(["-c", include_str!("postgres/keeper.sh"), "keeper.sh"]).arg(&folder).arg(programs.place());
-        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+        command.args(SETTINGS.iter().chain(settings).flat_map(|setting| ["-c", setting]));
         // Not of our group, which is what a terminal or a runner of tests ends.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();

@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::parts;
 use super::shelf::{self, all};
-use crate::record::chain::{Hash, NOTHING_BEFORE};
+use crate::record::chain::Hash;
 use crate::record::key::Key;
 use crate::record::row::{Loose, Row};
 use crate::record::{LedgerError, Receipt};
@@ -65,7 +65,7 @@ async fn head(transaction: &Transaction<'_>, node: i64) -> Result<(i64, Hash), L
     let sql = "SELECT seq, hash FROM ledger_nodes WHERE node = $1 FOR UPDATE";
     let heads = all(transaction, sql, &[&node], |row| Ok((row.try_get(0)?, row.try_get::<_, Vec<u8>>(1)?))).await?;
     let (seq, hash) = heads.into_iter().next().ok_or(LedgerError::Corrupt)?;
-    Ok((seq, hash.try_into().unwrap_or(NOTHING_BEFORE)))
+    Ok((seq, hash.try_into().map_err(|_| LedgerError::Corrupt)?))
 }
 
 /// The receipts of calls that were kept already, by the key of their last record.

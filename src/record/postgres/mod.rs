@@ -17,15 +17,17 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::{self, Handle};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::keyring::{Keyring, MasterKeys};
 use super::reads::Reads;
 use super::row::Loose;
 use super::shelf::Shelf;
+use super::state::State;
 use super::{Draft, Ledger, LedgerError, Receipt, Trouble, policies};
+use open::Pools;
 use parts::Parts;
-use writer::{Job, State, Writer};
+use writer::{Job, Writer};
 
 /// How long a read may take. Writes have the server's patience; a reader has more.
 const READ: Duration = Duration::from_secs(30);
@@ -103,11 +105,12 @@ impl PostgresLedger {
         let (server, masters, state) = (server.clone(), masters.clone(), State::well());
         let writers = state.clone();
         let run = async move {
-            let pool = open::pool(&server)?;
-            let mut client = writer::reach(pool.clone(), server.patience, Duration::ZERO).await?;
+            let Pools { write: pool, read } = open::pools(&server)?;
+            let until = Instant::now() + open::OPENING;
+            let mut client = open::reach(&pool, server.patience, None, until).await?;
             let (node, keyring) = open::enter(&mut client, &server, &masters).await?;
             // Who opens it waits for this.
-            _ = tell.send(Ok(Opened { runtime: Handle::current(), pool: pool.clone(), keyring }));
+            _ = tell.send(Ok(Opened { runtime: Handle::current(), pool: read, keyring }));
             let (patience, parts) = (server.patience, Parts::default());
             let writer = Writer { pool, node, patience, state: writers, client: Some(client), parts };
             writer.run(queue, server.batch.max(1)).await;
@@ -132,8 +135,10 @@ impl PostgresLedger {
         let (tell, told) = blocking::channel();
         let (server, masters) = (server.clone(), masters.clone());
         let run = async move {
-            let pool = open::pool(&server)?;
-            let keyring = Keyring::to_read(&masters, &shelf::keys(&*pool.get().await?).await?)?;
+            let Pools { read: pool, .. } = open::pools(&server)?;
+            let keys = timeout(READ, async { shelf::keys(&*pool.get().await?).await });
+            let keys = keys.await.unwrap_or(Err(LedgerError::Unavailable(Trouble::Silence)))?;
+            let keyring = Keyring::to_read(&masters, &keys)?;
             // Who opens it waits for this.
             _ = tell.send(Ok(Opened { runtime: Handle::current(), pool, keyring }));
             _ = ended.await;

@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::Server;
 use super::shelf;
+use super::{READ, Server};
 use crate::record::chain::NOTHING_BEFORE;
 use crate::record::keyring::{Keyring, MasterKeys};
 use crate::record::{LedgerError, Trouble};
@@ -21,31 +22,57 @@ const SCHEMA_VERSION: i64 = 1;
 /// Held by whoever changes tables: `cvnt`. No two nodes make them at once.
 pub(super) const LOCK: i64 = 0x6376_6e74;
 
-/// What the server must say of settings that durability rests on.
-const SETTINGS: [(&str, &[&str]); 3] =
-    [("fsync", &["on"]), ("full_page_writes", &["on"]), ("synchronous_commit", &["on", "remote_apply"])];
+/// What the server must say of settings that durability rests on. `synchronous_commit` is set to `on` where it is less;
+/// a server where it is `off` is one whose owner has given durability up.
+const SETTINGS: [(&str, &[&str]); 4] = [
+    ("fsync", &["on"]),
+    ("full_page_writes", &["on"]),
+    ("synchronous_commit", &["on", "remote_apply", "remote_write", "local"]),
+    // A standby, or a server that is being moved. Where several hosts are named, the next one may take writes.
+    ("transaction_read_only", &["off"]),
+];
 
-/// A way to connections. Nothing is reached yet.
-pub(super) fn pool(server: &Server) -> Result<Pool, LedgerError> {
+/// Ways to connections: the one that writes has its own, so that no reader stands in its way. Nothing is reached yet.
+pub(super) struct Pools {
+    pub(super) write: Pool,
+    pub(super) read: Pool,
+}
+
+/// Makes ways to connections.
+pub(super) fn pools(server: &Server) -> Result<Pools, LedgerError> {
     let mut config: Config = server.url.parse().map_err(|_| LedgerError::Url)?;
     // Patients' data goes in the clear to nobody but this machine, unless the address says so.
     if config.get_ssl_mode() == SslMode::Prefer {
         let here = config.get_hosts().iter().all(is_this_machine);
         config.ssl_mode(if here { SslMode::Disable } else { SslMode::Require });
     }
-    config.application_name("covenant").connect_timeout(server.patience).tcp_user_timeout(server.patience);
+    // A host that is silent leaves time for the next one.
+    let each = server.patience / u32::try_from(config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
+    config.application_name("covenant").connect_timeout(each).tcp_user_timeout(server.patience);
     // A server that is gone without a word is noticed though nobody asks.
     config.keepalives_idle(Duration::from_secs(5));
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_config(config, MakeRustlsConnect::new(tls()?), recycling);
-    Pool::builder(manager)
-        .max_size(server.connections.max(2))
-        .runtime(Runtime::Tokio1)
-        .wait_timeout(Some(server.patience))
-        .create_timeout(Some(server.patience))
-        .recycle_timeout(Some(server.patience))
-        .build()
-        .map_err(|_| LedgerError::Unavailable(Trouble::Connection))
+    let tls = MakeRustlsConnect::new(tls()?);
+    let pool = |recycling_method, size| {
+        let manager = Manager::from_config(config.clone(), tls.clone(), ManagerConfig { recycling_method });
+        let pool = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1);
+        // Each is bounded from outside too, and by less where somebody waits for the writer.
+        let pool = pool.wait_timeout(Some(READ)).create_timeout(Some(OPENING));
+        pool.recycle_timeout(Some(server.patience))
+    };
+    let bounded = Hook::async_fn(|client, _| Box::pin(async { bound(client, READ).await.map_err(HookError::Backend) }));
+    // A reader asks too seldom to know whether its connection still stands.
+    let read = pool(RecyclingMethod::Verified, server.connections.saturating_sub(1).max(1)).post_create(bounded);
+    let built =
+        |pool: deadpool_postgres::PoolBuilder| pool.build().map_err(|_| LedgerError::Unavailable(Trouble::Connection));
+    Ok(Pools { write: built(pool(RecyclingMethod::Fast, 1))?, read: built(read)? })
+}
+
+/// How long it may take to connect before there is a ledger.
+pub(super) const OPENING: Duration = Duration::from_secs(5);
+
+/// How long it may take to connect while nobody waits for it: a database that has just come back has others to greet too.
+pub(super) fn connecting(patience: Duration) -> Duration {
+    patience.max(Duration::from_secs(1))
 }
 
 fn is_this_machine(host: &Host) -> bool {
@@ -65,22 +92,62 @@ fn tls() -> Result<ClientConfig, LedgerError> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Makes a connection ready for writing: what it does lasts, and nothing in it waits for ever.
-pub(super) async fn settle(client: &Client, patience: Duration) -> Result<(), LedgerError> {
-    let millis = patience.as_millis();
-    client
-        .batch_execute(&format!(
-            "SET synchronous_commit = on; SET statement_timeout = {millis}; SET lock_timeout = {millis};
-             SET idle_in_transaction_session_timeout = {millis}; SET default_transaction_isolation = 'read committed'"
-        ))
-        .await?;
+/// What a connection does lasts, and nothing in it waits for ever.
+async fn bound(client: &Client, patience: Duration) -> Result<(), tokio_postgres::Error> {
+    // Another one's lock is told apart from silence, so it is waited for a little less.
+    let (millis, lock) = (patience.as_millis().max(1), (patience * 3 / 4).as_millis().max(1));
+    let sql = format!(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') <> 'remote_apply';
+         SET statement_timeout = {millis}; SET lock_timeout = {lock};
+         SET idle_in_transaction_session_timeout = {millis}; SET default_transaction_isolation = 'read committed'"
+    );
+    client.batch_execute(&sql).await
+}
+
+/// Makes a connection ready for writing, if the server is one that a ledger can rest on.
+async fn settle(client: &Client, patience: Duration) -> Result<(), LedgerError> {
     for (name, good) in SETTINGS {
         let taken: String = client.query_one(&format!("SHOW {name}"), &[]).await?.try_get(0)?;
         if !good.contains(&taken.as_str()) {
             return Err(LedgerError::Setting(name));
         }
     }
-    Ok(())
+    Ok(bound(client, patience).await?)
+}
+
+/// A connection that is fit to write with; where a node is given, to its chain, whose lock is there to be had.
+pub(super) async fn reach(
+    pool: &Pool,
+    patience: Duration,
+    node: Option<i64>,
+    until: Instant,
+) -> Result<Object, LedgerError> {
+    let silence = LedgerError::Unavailable(Trouble::Silence);
+    let client = timeout_at(until, async { Ok(pool.get().await?) }).await.unwrap_or(Err(silence))?;
+    let fit = async {
+        settle(&client, patience).await?;
+        match node {
+            Some(node) => prove(&client, node).await,
+            None => Ok(()),
+        }
+    };
+    let fit = timeout_at(until, fit).await.unwrap_or(Err(silence));
+    match fit {
+        Ok(()) => Ok(client),
+        Err(error) => {
+            // The pool would hand it out again.
+            drop(Object::take(client));
+            Err(error)
+        }
+    }
+}
+
+/// Writes to a node what is there already: whether a batch can be hoped to be kept.
+pub(super) async fn prove(client: &Client, node: i64) -> Result<(), LedgerError> {
+    match client.execute("UPDATE ledger_nodes SET seq = seq WHERE node = $1", &[&node]).await? {
+        1 => Ok(()),
+        _ => Err(LedgerError::Corrupt),
+    }
 }
 
 /// Makes the tables, if there are none, refuses those of another version, and enters the node: its number and the keys.
@@ -89,7 +156,16 @@ pub(super) async fn enter(
     server: &Server,
     masters: &MasterKeys,
 ) -> Result<(i64, Keyring), LedgerError> {
+    let entered = timeout(READ, enter_now(client, server, masters));
+    entered.await.unwrap_or(Err(LedgerError::Unavailable(Trouble::Silence)))
+}
+
+async fn enter_now(client: &mut Client, server: &Server, masters: &MasterKeys) -> Result<(i64, Keyring), LedgerError> {
     let transaction = client.transaction().await?;
+    // Other nodes that start at the same time are waited for, and the tables are made, with more patience than a batch has.
+    let millis = READ.as_millis();
+    let sql = format!("SET LOCAL lock_timeout = {millis}; SET LOCAL statement_timeout = {millis}");
+    transaction.batch_execute(&sql).await?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     migrate(&transaction).await?;
     let node = node(&transaction, &server.node).await?;

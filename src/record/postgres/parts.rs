@@ -51,15 +51,22 @@ impl Parts {
         for month in wanted {
             let next = month.checked_add(1.month()).map_err(|_| LedgerError::Unstorable)?;
             let (name, from, before) = (month.strftime("%Y_%m"), beginning(month)?, beginning(next)?);
-            let transaction = client.transaction().await?;
-            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
             for table in TABLES {
-                let sql = format!(
-                    "CREATE TABLE IF NOT EXISTS {table}_{name} PARTITION OF {table} FOR VALUES FROM ({from}) TO ({before})"
-                );
-                transaction.batch_execute(&sql).await?;
+                // A transaction for each: making a part keeps everybody else from its table. Who holds one table and waits
+                // for the other stands across another node's batch, which takes both.
+                let transaction = client.transaction().await?;
+                transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+                let sql = format!("SELECT to_regclass('{table}_{name}') IS NULL");
+                if transaction.query_one(&sql, &[]).await?.try_get(0)? {
+                    let sql = format!(
+                        "CREATE TABLE {table}_{name} PARTITION OF {table} FOR VALUES FROM ({from}) TO ({before});
+                         CREATE TRIGGER stay BEFORE TRUNCATE ON {table}_{name}
+                         FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep()"
+                    );
+                    transaction.batch_execute(&sql).await?;
+                }
+                transaction.commit().await?;
             }
-            transaction.commit().await?;
             self.0.insert(month);
         }
         Ok(())

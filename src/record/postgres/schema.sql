@@ -85,3 +85,10 @@ CREATE TRIGGER terms_keep BEFORE UPDATE ON ledger_terms FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER terms_hold BEFORE DELETE ON ledger_terms FOR EACH ROW EXECUTE FUNCTION ledger_hold();
 CREATE TRIGGER hashes_keep BEFORE UPDATE OR DELETE ON ledger_hashes FOR EACH ROW EXECUTE FUNCTION ledger_keep();
 CREATE TRIGGER policies_keep BEFORE UPDATE OR DELETE ON ledger_policy_sets FOR EACH ROW EXECUTE FUNCTION ledger_keep();
+
+-- No table is emptied at once. The parts have this of their own, from when they are made.
+CREATE TRIGGER records_stay BEFORE TRUNCATE ON ledger_records FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER ids_stay BEFORE TRUNCATE ON ledger_ids FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER terms_stay BEFORE TRUNCATE ON ledger_terms FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER hashes_stay BEFORE TRUNCATE ON ledger_hashes FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER policies_stay BEFORE TRUNCATE ON ledger_policy_sets FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();

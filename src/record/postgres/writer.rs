@@ -2,7 +2,6 @@
 //!
 //! While the database cannot be reached, whoever asks is told so at once, and it is tried again and again to reach it.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -13,6 +12,7 @@ use super::batch::{self, Outcome};
 use super::open;
 use super::parts::Parts;
 use crate::record::row::Loose;
+use crate::record::state::State;
 use crate::record::{LedgerError, Trouble};
 
 /// How long to wait before it is tried again to reach the database, and how often an idle connection is looked at.
@@ -20,31 +20,6 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// The records of one call, and where its outcome goes.
 pub(super) type Job = (Vec<Loose>, oneshot::Sender<Outcome>);
-
-/// How the writer stands: what an append can hope for.
-#[derive(Debug, Clone)]
-pub(super) struct State(Arc<Mutex<Result<(), LedgerError>>>);
-
-impl State {
-    /// All is well.
-    pub(super) fn well() -> Self {
-        Self(Arc::new(Mutex::new(Ok(()))))
-    }
-
-    /// How it stands now.
-    pub(super) fn now(&self) -> Result<(), LedgerError> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is(&self, now: Result<(), LedgerError>) {
-        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now);
-        match (before, now) {
-            (Ok(()), Err(error)) => tracing::error!(%error, "the ledger cannot be written"),
-            (Err(_), Ok(())) => tracing::info!("the ledger can be written again"),
-            _ => {}
-        }
-    }
-}
 
 /// The writer, with all that it owns.
 pub(super) struct Writer {
@@ -79,13 +54,20 @@ impl Writer {
     async fn wait_for_a_connection(&mut self, queue: &mut mpsc::Receiver<Job>, batch: usize) -> bool {
         let (mut jobs, mut wait) = (Vec::with_capacity(batch), Duration::ZERO);
         loop {
-            let reaching = reach(self.pool.clone(), self.patience, wait);
+            let (pool, patience, node) = (self.pool.clone(), self.patience, self.node);
+            let most = if self.state.now().is_ok() { patience } else { open::connecting(patience) };
+            let reaching = async move {
+                sleep(wait).await;
+                open::reach(&pool, patience, Some(node), Instant::now() + most).await
+            };
             tokio::pin!(reaching);
             let reached = loop {
+                // It may be nothing but this connection that was lost: until that is known, whoever asks waits.
+                let Err(error) = self.state.now() else { break reaching.as_mut().await };
                 tokio::select! {
                     taken = queue.recv_many(&mut jobs, batch) => match taken {
                         0 => return false,
-                        _ => fail(jobs.drain(..), self.state.now().err().unwrap_or(NOT_REACHED)),
+                        _ => fail(jobs.drain(..), error),
                     },
                     reached = &mut reaching => break reached,
                 }
@@ -99,99 +81,102 @@ impl Writer {
         }
     }
 
-    /// Commits a batch and answers it: all of it with the commit's error, or each with its own outcome.
+    /// Commits a batch and answers each call with its own outcome.
     async fn keep(&mut self, waiting: Vec<Job>) {
         let calls: Vec<&[Loose]> = waiting.iter().map(|(records, _)| records.as_slice()).collect();
-        let until = Instant::now() + self.patience;
-        let mut kept = self.commit(&calls, false, until).await;
-        if kept == Err(NOT_REACHED) {
-            // The connection was lost, perhaps after the commit: what was kept is known by its ids.
-            self.client = timeout_at(until, reach(self.pool.clone(), self.patience, Duration::ZERO))
-                .await
-                .ok()
-                .and_then(Result::ok);
-            if self.client.is_some() {
-                kept = self.commit(&calls, true, until).await;
-            }
-        }
-        self.state.is(kept.as_ref().map(|_| ()).map_err(|error| *error));
-        match kept {
+        let outcomes = self.commit(&calls, Instant::now() + self.patience).await;
+        self.state.follows(&outcomes);
+        for ((_, reply), outcome) in waiting.into_iter().zip(outcomes) {
             // Whoever asked may have gone; what was kept is kept all the same.
-            Ok(outcomes) => {
-                for ((_, reply), outcome) in waiting.into_iter().zip(outcomes) {
-                    _ = reply.send(outcome);
-                }
-            }
-            Err(error) => fail(waiting.into_iter(), error),
+            _ = reply.send(outcome);
         }
     }
 
-    /// Commits calls together; if one of them has an id twice, each by itself. A connection that is lost or silent is given up.
-    async fn commit(&mut self, calls: &[&[Loose]], again: bool, until: Instant) -> Result<Vec<Outcome>, LedgerError> {
-        match self.attempt(calls, again, until).await {
-            Err(LedgerError::Duplicate) if calls.len() == 1 => Ok(vec![Err(LedgerError::Duplicate)]),
-            Err(LedgerError::Duplicate) => {
-                let mut outcomes = Vec::with_capacity(calls.len());
-                for call in calls {
-                    outcomes.push(match self.attempt(&[call], true, until).await {
-                        Ok(outcome) => outcome.into_iter().next().unwrap_or(Err(NOT_REACHED)),
-                        Err(error) => Err(error),
-                    });
+    /// Commits calls together. Where one of them is at fault, so that none is kept, each half of them is tried by itself.
+    async fn commit(&mut self, calls: &[&[Loose]], until: Instant) -> Vec<Outcome> {
+        let (mut outcomes, mut parts) = (Vec::with_capacity(calls.len()), vec![calls]);
+        while let Some(part) = parts.pop() {
+            match self.commit_together(part, until).await {
+                Ok(kept) => outcomes.extend(kept),
+                Err(error) if error.is_the_calls_own() && part.len() > 1 => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
                 }
-                Ok(outcomes)
+                Err(error) => outcomes.extend(part.iter().map(|_| Err(error))),
             }
-            outcomes => outcomes,
         }
+        outcomes
     }
 
-    async fn attempt(&mut self, calls: &[&[Loose]], again: bool, until: Instant) -> Result<Vec<Outcome>, LedgerError> {
-        let Some(mut client) = self.client.take() else { return Err(NOT_REACHED) };
+    /// Commits calls together, on another connection if the first one is lost.
+    async fn commit_together(&mut self, calls: &[&[Loose]], until: Instant) -> Result<Vec<Outcome>, LedgerError> {
+        let mut again = false;
+        for _ in 0..ATTEMPTS {
+            let client = match self.client.take() {
+                Some(client) => client,
+                None => open::reach(&self.pool, self.patience, None, until).await?,
+            };
+            match self.attempt(client, calls, again, until).await {
+                // It was lost perhaps after the commit: what was kept is known by its ids.
+                Err(NOT_REACHED) => again = true,
+                outcomes => return outcomes,
+            }
+        }
+        Err(NOT_REACHED)
+    }
+
+    /// Tries it once. A connection that is lost, silent, or stands behind another one's lock is given up.
+    async fn attempt(
+        &mut self,
+        mut client: Object,
+        calls: &[&[Loose]],
+        again: bool,
+        until: Instant,
+    ) -> Result<Vec<Outcome>, LedgerError> {
         let attempt = async {
             self.parts.make(&mut client, calls.iter().flat_map(|call| call.iter()).map(Loose::at)).await?;
             batch::keep(&mut client, self.node, calls, again).await
         };
-        let outcome = timeout_at(until, attempt).await;
-        match outcome {
-            Ok(Err(NOT_REACHED)) | Err(_) => drop(Object::take(client)),
-            Ok(_) if client.is_closed() => drop(Object::take(client)),
-            Ok(_) => self.client = Some(client),
+        let outcomes = timeout_at(until, attempt).await.unwrap_or(Err(SILENCE));
+        if outcomes.as_ref().err().is_some_and(|error| !error.is_the_calls_own()) {
+            // What was known to be there may be what is missing.
+            self.parts = Parts::default();
         }
-        outcome.unwrap_or(Err(LedgerError::Unavailable(Trouble::Silence)))
+        match outcomes {
+            Err(NOT_REACHED | SILENCE | LedgerError::Locked) => drop(Object::take(client)),
+            _ if client.is_closed() => drop(Object::take(client)),
+            _ => self.client = Some(client),
+        }
+        outcomes
     }
 
     /// Looks whether an idle connection still stands, and after a failure whether the failure is over.
     async fn look(&mut self) {
-        let Some(client) = &self.client else { return };
+        let Some(client) = self.client.take() else { return };
         if client.is_closed() {
-            self.state.is(Err(NOT_REACHED));
-            self.client = None;
+            drop(Object::take(client));
             return;
         }
         if self.state.now().is_err() {
-            let sql = "UPDATE ledger_nodes SET seq = seq WHERE node = $1";
             let until = Instant::now() + self.patience;
-            let written = timeout_at(until, client.execute(sql, &[&self.node])).await;
-            let written = written.map_or(Err(LedgerError::Unavailable(Trouble::Silence)), |written| Ok(written?));
-            if written.is_ok() {
-                self.state.is(Ok(()));
+            match timeout_at(until, open::prove(&client, self.node)).await.unwrap_or(Err(SILENCE)) {
+                Ok(()) => self.state.is(Ok(())),
+                Err(NOT_REACHED | SILENCE | LedgerError::Locked) => {
+                    drop(Object::take(client));
+                    return;
+                }
+                Err(_) => {}
             }
         }
+        self.client = Some(client);
     }
 }
 
-const NOT_REACHED: LedgerError = LedgerError::Unavailable(Trouble::Connection);
+/// How often it is tried to commit a batch whose connection is lost. A server that hangs up every time is away.
+const ATTEMPTS: usize = 3;
 
-/// A connection that is fit to write with, after a wait.
-pub(super) async fn reach(pool: Pool, patience: Duration, wait: Duration) -> Result<Object, LedgerError> {
-    sleep(wait).await;
-    let until = Instant::now() + patience;
-    let reached = async {
-        let client = pool.get().await?;
-        open::settle(&client, patience).await?;
-        Ok(client)
-    };
-    timeout_at(until, reached).await.unwrap_or(Err(LedgerError::Unavailable(Trouble::Silence)))
-}
+const NOT_REACHED: LedgerError = LedgerError::Unavailable(Trouble::Connection);
+const SILENCE: LedgerError = LedgerError::Unavailable(Trouble::Silence);
 
 fn fail(jobs: impl Iterator<Item = Job>, error: LedgerError) {
     for (_, reply) in jobs {

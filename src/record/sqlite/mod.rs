@@ -19,6 +19,7 @@ use super::keyring::{Keyring, MasterKeys};
 use super::reads::Reads;
 use super::row::Loose;
 use super::shelf::Shelf;
+use super::state::State;
 use super::{Draft, Ledger, LedgerError, Receipt, policies};
 use writer::{Job, Writer};
 
@@ -52,6 +53,7 @@ pub struct SqliteLedger {
     writer: Option<JoinHandle<Result<(), LedgerError>>>,
     reader: Mutex<Connection>,
     keyring: Keyring,
+    state: State,
 }
 
 impl SqliteLedger {
@@ -71,9 +73,10 @@ impl SqliteLedger {
     pub fn open_with(path: &Path, bounds: Bounds, masters: &MasterKeys) -> Result<Self, LedgerError> {
         let mut connection = open::writer(path, bounds.lock_wait)?;
         let keyring = keyring(&mut connection, masters)?;
-        let writer = Writer::new(connection, bounds.lock_wait)?;
+        let state = State::well();
+        let writer = Writer::new(connection, bounds.lock_wait, state.clone())?;
         let reader = Mutex::new(open::reader(path, bounds.lock_wait)?);
-        let mut ledger = Self { jobs: None, writer: None, reader, keyring };
+        let mut ledger = Self { jobs: None, writer: None, reader, keyring, state };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
             tracing::error!(%flaw, "the ledger's end is damaged");
             return Err(LedgerError::Corrupt);
@@ -93,7 +96,8 @@ impl SqliteLedger {
     pub fn archive(path: &Path, masters: &MasterKeys) -> Result<Self, LedgerError> {
         let connection = open::archive(path, Bounds::default().lock_wait)?;
         let keyring = Keyring::to_read(masters, &shelf::keys(&connection)?)?;
-        Ok(Self { jobs: None, writer: None, reader: Mutex::new(connection), keyring })
+        let (reader, state) = (Mutex::new(connection), State::well());
+        Ok(Self { jobs: None, writer: None, reader, keyring, state })
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -157,6 +161,11 @@ impl Ledger for SqliteLedger {
     fn ready(&self) -> Result<(), LedgerError> {
         if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
             return Err(LedgerError::Poisoned);
+        }
+        if let Err(error) = self.state.now() {
+            // Nobody may ask for anything to be kept while it is said that nothing can be. A full queue is a sign of life.
+            _ = self.send(Job::Prove);
+            return Err(error);
         }
         shelf::head(&self.reader())?;
         Ok(())
