@@ -68,6 +68,7 @@ impl Text<'_> {
         }
         for (word, what) in [("known", known), ("missing", missing), ("needed", needed), ("shown", shown)] {
             if !what.is_empty() {
+                let what: Vec<String> = what.iter().map(|fact| without_systems(fact)).collect();
                 writeln!(f, "    {word:8} {}", what.join("; "))?;
             }
         }
