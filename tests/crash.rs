@@ -27,7 +27,7 @@ fn killed(place: &Place, environment: Environment<'_>, kills: usize) -> Vec<Stri
     let kill = |kill: usize| {
         let server = place.serve_in(environment);
         let load = Load::on(&server, CLIENTS);
-        load.answers(10 + kill % 20 * 7, Instant::now());
+        load.answers(10 + kill % 10 * 4, Instant::now());
         a_moment();
         server.kill();
         promised(load.end(), "no-store")
@@ -61,7 +61,7 @@ fn a_database_that_is_killed_under_load_loses_nothing_and_the_server_goes_on_by_
     let server = place.serve_in(&[("COVENANT_LISTEN", "127.0.0.1:0"), ("COVENANT_LEDGER_URL", &database.url())]);
     let load = Load::on(&server, CLIENTS);
     for kill in 0..kills {
-        load.answers(10 + kill % 20 * 7, Instant::now());
+        load.answers(10 + kill % 10 * 4, Instant::now());
         a_moment();
         cluster.kill9();
         cluster.start_again();

@@ -3,22 +3,21 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::load::{Load, Said, all_are_kept_once, archive, promised};
+use super::load::{Load, all_are_kept_once, archive, promised, refused_at_once};
 use crate::support::chaos::Chaos;
 use crate::support::postgres::{self, Cluster, Database};
 use crate::support::{Caller, Place};
 
-/// How long it is away.
-const AWAY: Duration = Duration::from_secs(3);
-
-/// How soon a call is refused while it is known to be away.
-const AT_ONCE: Duration = Duration::from_millis(100);
+/// How many seconds it is away: as many as `COVENANT_AWAY` says, or so.
+fn away() -> Duration {
+    Duration::from_secs(std::env::var("COVENANT_AWAY").map_or(3, |seconds| seconds.parse().unwrap()))
+}
 
 /// How soon it is answered again when the database is back.
 const BACK: Duration = Duration::from_secs(2);
 
 /// What a busy machine may add to a time that is bounded.
-const SLACK: Duration = Duration::from_millis(700);
+const SLACK: Duration = Duration::from_secs(1);
 
 /// Whether hooks can be answered, in the words of the operations listener.
 fn is_ready(ops: &Caller) -> bool {
@@ -52,7 +51,7 @@ fn goes_and_comes_back(name: &str, url: &str, database: &Database, patience: Dur
     go();
     let noticed = wait_for("it is known to be away", patience + SLACK, || !is_ready(&ops));
     let known = Instant::now();
-    while known.elapsed() < AWAY {
+    while known.elapsed() < away() {
         assert!(!is_ready(&ops), "it is said to be ready");
         thread::sleep(Duration::from_millis(100));
     }
@@ -64,23 +63,16 @@ fn goes_and_comes_back(name: &str, url: &str, database: &Database, patience: Dur
     load.answers(20, Instant::now());
     let heard = load.end();
 
-    let while_away = |said: &&Said| said.at > known && said.at + said.took < before;
-    let mut times: Vec<Duration> = heard.iter().filter(while_away).map(|said| said.took).collect();
-    assert!(heard.iter().filter(while_away).all(|said| said.reply.status == 503));
-    times.sort_unstable();
-    assert!(times.len() > 20, "only {} calls while it was away", times.len());
-    let (median, most, last) = (times[times.len() / 2], times[times.len() * 95 / 100], times[times.len() - 1]);
+    let (refused, times) = refused_at_once(&heard, known, before);
     let first = heard.iter().filter(|said| said.at < known).map(|said| said.took).max().unwrap();
     let answers = heard.iter().filter(|said| said.reply.status == 200).count();
     let promised = promised(heard, "no-store");
     let kept = all_are_kept_once(&archive(database), &promised);
     println!(
-        "{name}: known after {noticed:?}; {} refused in {median:?} (median), {most:?} (95 of 100), {last:?} (all), the \
-         first ones in {first:?}; answered {answered:?} after it was back; {answers} answers, {} promised, {kept} kept",
-        times.len(),
+        "{name}: known after {noticed:?}; {refused} refused in {times:?} (half, 95 of 100, all), the first ones in \
+         {first:?}; answered {answered:?} after it was back; {answers} answers, {} promised, {kept} kept",
         promised.len(),
     );
-    assert!(most <= AT_ONCE, "{most:?}");
     assert!(first <= patience + SLACK, "{first:?}");
     assert!(answered <= BACK, "{answered:?}");
 }

@@ -85,6 +85,29 @@ impl Load {
     }
 }
 
+/// How soon a call is refused while the ledger is known to fail.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// The calls that were sent and heard between two moments must all have been refused, and at once: 95 of 100 within a tenth
+/// of a second, or, where the machine is so busy that ordinary answers take as long, in no more than twice their time. How
+/// many they were, and the times of half of them, of 95 of 100, and of all.
+pub fn refused_at_once(heard: &[Said], known: Instant, before: Instant) -> (usize, [Duration; 3]) {
+    let times = |which: &dyn Fn(&Said) -> bool| {
+        let mut times: Vec<Duration> = heard.iter().filter(|said| which(said)).map(|said| said.took).collect();
+        times.sort_unstable();
+        times
+    };
+    let between = |said: &Said| said.at > known && said.at + said.took < before;
+    assert!(heard.iter().filter(|said| between(said)).all(|said| said.reply.status == 503));
+    let refused = times(&between);
+    let ordinary = times(&|said| said.at < known && said.reply.status == 200);
+    assert!(refused.len() > 10, "only {} calls", refused.len());
+    let part = |times: &[Duration], of_100: usize| times[(times.len() * of_100 / 100).min(times.len() - 1)];
+    let said = [50, 95, 100].map(|of_100| part(&refused, of_100));
+    assert!(said[1] <= AT_ONCE.max(2 * part(&ordinary, 95)), "{said:?}, where answers take {:?}", part(&ordinary, 50));
+    (refused.len(), said)
+}
+
 /// Every assertion id that was promised. What was no answer must be a refusal for this reason.
 pub fn promised(heard: Vec<Said>, issue: &str) -> Vec<String> {
     let assertions = heard.into_iter().flat_map(|said| {
@@ -100,13 +123,11 @@ pub fn promised(heard: Vec<Said>, issue: &str) -> Vec<String> {
 /// Holds what was promised against the ledger: all of it is there, nothing twice, and every chain holds. How many are there.
 pub fn all_are_kept_once(ledger: &dyn Ledger, promised: &[String]) -> usize {
     let mut kept = Vec::new();
-    let mut take = |entry: covenant::record::Entry| kept.extend(entry.assertions);
-    ledger
-        .each(Timestamp::MIN, Timestamp::MAX, &mut |entry, _| {
-            take(entry);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    let all = ledger.each(Timestamp::MIN, Timestamp::MAX, &mut |entry, _| {
+        kept.extend(entry.assertions);
+        ControlFlow::Continue(())
+    });
+    all.unwrap();
     let distinct: HashSet<&String> = kept.iter().collect();
     assert_eq!(distinct.len(), kept.len(), "an id is in the ledger twice");
     assert_eq!(promised.iter().collect::<HashSet<_>>().len(), promised.len(), "an id was promised twice");

@@ -14,7 +14,7 @@ fn together(one: &str, other: &str) -> usize {
     let servers = [one, other].map(|node| place.serve_in(&environment(node)));
     let loads = servers.each_ref().map(|server| Load::on(server, 3));
     for load in &loads {
-        load.answers(60, Instant::now());
+        load.answers(40, Instant::now());
     }
     let promised: Vec<String> = loads.into_iter().flat_map(|load| promised(load.end(), "nothing")).collect();
     let kept = all_are_kept_once(&archive(&database), &promised);

@@ -12,7 +12,7 @@ use crate::support::chaos::Chaos;
 use crate::support::postgres;
 
 /// What a busy machine may add to a time that is bounded.
-const SLACK: Duration = Duration::from_millis(1500);
+const SLACK: Duration = Duration::from_secs(4);
 
 fn open(server: &Server) -> PostgresLedger {
     PostgresLedger::open(server, &MasterKeys::default()).unwrap()
@@ -74,7 +74,7 @@ fn readers_that_hold_every_connection_do_not_keep_the_writer_from_a_new_one() {
 fn a_connection_that_was_idle_and_is_gone_costs_nobody_an_answer() {
     let Some(database) = postgres::shared() else { return };
     let ledger = open(&Server::at(&database.url(), "one"));
-    for _ in 0..20 {
+    for _ in 0..8 {
         database.ask(END_THE_WRITER);
         wait(ledger.append(entry(&[]))).unwrap();
         assert_eq!(ledger.ready(), Ok(()));
@@ -141,7 +141,7 @@ fn months_that_two_nodes_come_to_at_once_are_made_once_and_stand_in_nobodys_way(
         for node in ["a", "b", "c"] {
             let url = database.url();
             scope.spawn(move || {
-                let ledger = open(&Server::at(&url, node));
+                let ledger = open(&Server { patience: Duration::from_secs(5), ..Server::at(&url, node) });
                 for month in 0..months {
                     // All tables of months that are there are in use while new ones are made.
                     let at = |month: i32| start + (i64::from(month) * 31 * 24).hours();

@@ -42,7 +42,7 @@ impl Writer {
             tokio::select! {
                 taken = queue.recv_many(&mut jobs, batch) => match taken {
                     0 => return,
-                    _ => self.keep(jobs.drain(..).collect()).await,
+                    _ => self.keep(std::mem::take(&mut jobs)).await,
                 },
                 () = sleep(LOOK) => self.look().await,
             }

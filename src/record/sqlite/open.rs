@@ -92,6 +92,12 @@ pub(in crate::record) fn leave_wal(connection: &Connection) {
     }
 }
 
+/// Writes what is there already: the page that has the version. A row that is set to what it is would not be written.
+pub(super) fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)
+}
+
 /// Makes an empty file that only its owner may read. SQLite gives the files beside it the same permissions.
 fn create(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();

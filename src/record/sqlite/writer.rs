@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{self, Batch, Outcome};
-use super::{NODE, open};
+use super::open;
 use crate::record::LedgerError;
 use crate::record::row::Loose;
 use crate::record::state::State;
@@ -164,7 +164,7 @@ impl Writer {
     fn prove(&mut self) -> Result<(), LedgerError> {
         let written = || {
             let transaction = begin(&self.connection, Duration::ZERO)?;
-            transaction.prepare_cached("UPDATE nodes SET seq = seq WHERE node = ?1")?.execute([NODE])?;
+            open::rewrite(&transaction)?;
             Ok(transaction.commit()?)
         };
         let written = written();
