@@ -96,9 +96,12 @@ impl Reads<'_> {
         let mut found = match search.narrowest() {
             Some((word, value)) => {
                 let mut found = Vec::new();
+                // Many entries have a policy, and many a client, of which few may have both.
+                let also = search.client.as_deref().filter(|_| word != Word::Client);
+                let also = also.map(|client| self.keyring.key(Word::Client, client));
                 for key in self.keyring.lookups(word, value) {
                     let pages = |before: Option<Place>| {
-                        let places = self.shelf.with_term(&key, search.span(), before, PAGE)?;
+                        let places = self.shelf.with_term(&key, also.as_ref(), search.span(), before, PAGE)?;
                         self.in_order(&places)
                     };
                     found.extend(self.matching(search, most, pages)?);

@@ -50,8 +50,16 @@ pub trait Shelf: Send + Sync {
     /// Where the record of an id is.
     fn place(&self, id: &Key) -> Result<Option<Place>, LedgerError>;
 
-    /// Where records of a term are, the newest first; those before a place, at most so many.
-    fn with_term(&self, term: &Key, span: Span, before: Option<Place>, most: u32) -> Result<Vec<Place>, LedgerError>;
+    /// Where records of a term are, and of another one if there is one, the newest first; those before a place, at most so
+    /// many.
+    fn with_term(
+        &self,
+        term: &Key,
+        also: Option<&Key>,
+        span: Span,
+        before: Option<Place>,
+        most: u32,
+    ) -> Result<Vec<Place>, LedgerError>;
 
     /// The latest rows in time, of all nodes, the newest first; those before a place, at most so many.
     fn latest(&self, span: Span, before: Option<Place>, most: u32) -> Result<Vec<Row>, LedgerError>;

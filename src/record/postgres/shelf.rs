@@ -83,9 +83,11 @@ impl Shelf for PostgresLedger {
     fn rows(&self, places: &[Place]) -> Result<Vec<Row>, LedgerError> {
         let [node, seq, at] = columns(places);
         self.ask(|client| async move {
+            // That a time is one of these is said twice: by the second the months are known before any is looked into.
             let sql = format!(
                 "SELECT {COLUMNS} FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS p (node, seq, at)
-                 JOIN ledger_records AS r ON r.node = p.node AND r.seq = p.seq AND r.at = p.at"
+                 JOIN ledger_records AS r ON r.node = p.node AND r.seq = p.seq AND r.at = p.at
+                 WHERE r.at = ANY($3)"
             );
             all(&client, &sql, &[&node, &seq, &at], read).await
         })
@@ -158,15 +160,31 @@ impl Shelf for PostgresLedger {
         })
     }
 
-    fn with_term(&self, term: &Key, span: Span, before: Option<Place>, most: u32) -> Result<Vec<Place>, LedgerError> {
+    fn with_term(
+        &self,
+        term: &Key,
+        also: Option<&Key>,
+        span: Span,
+        before: Option<Place>,
+        most: u32,
+    ) -> Result<Vec<Place>, LedgerError> {
         let before = before.unwrap_or(Place { at: span.before, node: i64::MIN, seq: i64::MIN });
-        let term = term.to_vec();
+        let (term, also) = (term.to_vec(), also.map(|also| also.to_vec()));
         self.ask(move |client| async move {
-            let sql = "SELECT node, seq, at FROM ledger_terms
-                       WHERE term = $1 AND (at, node, seq) < ($2, $3, $4) AND at <= $2 AND at >= $5
-                       ORDER BY at DESC, node DESC, seq DESC LIMIT $6";
-            let values: Values<'_> = &[&term, &before.at, &before.node, &before.seq, &span.from, &i64::from(most)];
-            all(&client, sql, values, read_place).await
+            let mut values: Vec<&(dyn ToSql + Sync)> = vec![&term, &before.at, &before.node, &before.seq, &span.from];
+            let most = i64::from(most);
+            values.push(&most);
+            let also = also.as_ref().map_or("", |also| {
+                values.push(also);
+                "AND EXISTS (SELECT 1 FROM ledger_terms AS o
+                     WHERE o.term = $7 AND o.at = t.at AND o.node = t.node AND o.seq = t.seq)"
+            });
+            let sql = format!(
+                "SELECT node, seq, at FROM ledger_terms AS t
+                 WHERE term = $1 AND (at, node, seq) < ($2, $3, $4) AND at <= $2 AND at >= $5 {also}
+                 ORDER BY at DESC, node DESC, seq DESC LIMIT $6"
+            );
+            all(&client, &sql, &values, read_place).await
         })
     }
 

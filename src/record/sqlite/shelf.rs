@@ -76,7 +76,9 @@ impl Shelf for SqliteLedger {
     }
 
     fn rows(&self, places: &[Place]) -> Result<Vec<Row>, LedgerError> {
-        let connection = self.reader();
+        let reader = self.reader();
+        // One look at the file's state for all of them.
+        let connection = reader.unchecked_transaction()?;
         let rows = places.iter().filter_map(|place| row(&connection, *place).transpose());
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -99,7 +101,8 @@ impl Shelf for SqliteLedger {
     }
 
     fn unindexed(&self, rows: &[Row]) -> Result<Vec<i64>, LedgerError> {
-        let connection = self.reader();
+        let reader = self.reader();
+        let connection = reader.unchecked_transaction()?;
         let mut term = connection.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM terms WHERE term = ?1 AND at = ?2 AND node = ?3 AND seq = ?4)",
         )?;
@@ -121,13 +124,22 @@ impl Shelf for SqliteLedger {
         Ok(place(&self.reader(), id)?)
     }
 
-    fn with_term(&self, term: &Key, span: Span, before: Option<Place>, most: u32) -> Result<Vec<Place>, LedgerError> {
+    fn with_term(
+        &self,
+        term: &Key,
+        also: Option<&Key>,
+        span: Span,
+        before: Option<Place>,
+        most: u32,
+    ) -> Result<Vec<Place>, LedgerError> {
         let before = before.unwrap_or(Place { at: span.before, node: i64::MIN, seq: i64::MIN });
-        let sql = "SELECT node, seq, at FROM terms WHERE term = ?1 AND (at, node, seq) < (?2, ?3, ?4) AND at >= ?5
+        let sql = "SELECT node, seq, at FROM terms AS t WHERE term = ?1 AND (at, node, seq) < (?2, ?3, ?4) AND at >= ?5
+                   AND (?7 IS NULL OR EXISTS (SELECT 1 FROM terms AS o
+                       WHERE o.term = ?7 AND o.at = t.at AND o.node = t.node AND o.seq = t.seq))
                    ORDER BY at DESC, node DESC, seq DESC LIMIT ?6";
         let connection = self.reader();
         let mut statement = connection.prepare_cached(sql)?;
-        let values = params![term, before.at, before.node, before.seq, span.from, most];
+        let values = params![term, before.at, before.node, before.seq, span.from, most, also];
         Ok(statement.query_map(values, read_place)?.collect::<Result<_, _>>()?)
     }
 
