@@ -149,8 +149,8 @@ fn is_as_kept(example: &Example) {
     wait(SqliteLedger::open(&file).unwrap().append(entry)).unwrap();
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let kept = rusqlite::Connection::open(&file).unwrap();
-    let (number, body): (usize, Vec<u8>) = kept.query_row("SELECT dictionary, body FROM records", [], read).unwrap();
-    let dictionary = std::fs::read(path(number)).unwrap();
+    let (number, body): (u32, Vec<u8>) = kept.query_row("SELECT dictionary, body FROM records", [], read).unwrap();
+    let dictionary = std::fs::read(path(number as usize)).unwrap();
     let unpacked = Decompressor::with_dictionary(&dictionary).unwrap().decompress(&body, expected.len()).unwrap();
     assert_eq!(unpacked, expected);
 }

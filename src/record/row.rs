@@ -94,9 +94,10 @@ impl Loose {
         self.row.at
     }
 
-    /// Bytes of it, about.
+    /// Bytes that keeping it writes, about: it, and for each key a share of a page of an index, where keys lie in no order.
     pub(super) fn bytes(&self) -> usize {
-        self.row.head.len() + self.row.body.len()
+        let keys = (self.row.ids.len() + self.row.terms.len()) / size_of::<Key>();
+        self.row.head.len() + self.row.body.len() + keys * 512
     }
 }
 

@@ -30,7 +30,7 @@ const PAGE_SIZE: i64 = 8192;
 const CHECKED_WHOLE: u64 = 64 * 1024 * 1024;
 
 /// Settings, the value to set and the value that must then be read back.
-const SETTINGS: [(&str, &str, &str); 8] = [
+const SETTINGS: [(&str, &str, &str); 9] = [
     ("journal_mode", "WAL", "wal"),
     // With WAL, anything less may lose acknowledged commits when the power fails.
     ("synchronous", "FULL", "2"),
@@ -42,6 +42,8 @@ const SETTINGS: [(&str, &str, &str); 8] = [
     // Nothing of a patient goes to a file that is not the ledger's.
     ("temp_store", "MEMORY", "2"),
     ("cell_size_check", "ON", "1"),
+    // In KiB. With the default of 2,000 a large ledger's batch does not fit, and its pages are written more than once.
+    ("cache_size", "-32000", "-32000"),
     ("trusted_schema", "OFF", "0"),
 ];
 
