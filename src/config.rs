@@ -1,5 +1,7 @@
 //! Every setting, read once at start from `covenant.toml` and `COVENANT_*`, and every limit with its reason.
 
+mod auth;
+mod edge;
 mod ledger;
 mod ops;
 
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, File, FileFormat};
 use serde::{Deserialize, Deserializer};
 
+pub use auth::AuthSettings;
+pub use edge::TlsSettings;
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
 pub use ops::{OpsSettings, Secret, Token};
 
@@ -103,6 +107,13 @@ pub struct Settings {
     pub limits: Limits,
     /// How EHRs' FHIR servers are asked.
     pub ehr: EhrSettings,
+    /// Who is let in.
+    pub auth: AuthSettings,
+    /// How connections are encrypted.
+    pub tls: TlsSettings,
+    /// Origins whose pages may call from a browser, each as a browser writes it: `https://desk.example.org`.
+    #[serde(default, deserialize_with = "list")]
+    pub cors_origins: Vec<String>,
     /// Where operators are answered, and who they are.
     pub ops: OpsSettings,
 }
@@ -115,9 +126,16 @@ pub enum SettingsError {
     Unreadable(String),
     /// Listening where others can reach us, with nobody asked who they are.
     #[error(
-        "listen = {0} can be reached from elsewhere, and no authentication is configured: only loopback is possible"
+        "listen = {0} can be reached from elsewhere, and no authentication is configured (auth.clients): only loopback is \
+         possible"
     )]
     OpenToAll(IpAddr),
+    /// Listening where others can reach us and read what is said.
+    #[error(
+        "listen = {0} can be reached from elsewhere, and there is no TLS: name tls.certificate and tls.key, or set \
+         tls.behind_proxy if only a proxy that speaks TLS reaches it"
+    )]
+    Readable(IpAddr),
     /// Tokens would go over the network as they are.
     #[error("ops.listen = {0} can be reached from elsewhere, and there is no TLS yet: only loopback is possible")]
     OpenOperations(IpAddr),
@@ -150,7 +168,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 29] = [
+pub const DEFAULTS: [(&str, &str); 41] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -178,6 +196,18 @@ pub const DEFAULTS: [(&str, &str); 29] = [
     ("ehr.allow_private", "false"),
     ("ehr.break_after", "5"),
     ("ehr.break_seconds", "30"),
+    ("auth.clients", ""),
+    ("auth.base_url", ""),
+    ("auth.algorithms", "ES384,RS384"),
+    ("auth.longest_seconds", "300"),
+    ("auth.skew_seconds", "60"),
+    ("auth.single_use_jti", "true"),
+    ("auth.discovery_open", "true"),
+    ("auth.allow_http", "false"),
+    ("tls.certificate", ""),
+    ("tls.key", ""),
+    ("tls.behind_proxy", "false"),
+    ("cors_origins", ""),
     ("ops.listen", "127.0.0.1:8634"),
     ("ops.tokens", ""),
 ];
@@ -206,8 +236,14 @@ impl Settings {
             builder = builder.set_override_option(key, environment(&variable(key)))?;
         }
         let settings: Self = builder.add_source(source).build()?.try_deserialize()?;
-        if !settings.listen.ip().is_loopback() {
-            return Err(SettingsError::OpenToAll(settings.listen.ip()));
+        let (address, tls) = (settings.listen.ip(), &settings.tls);
+        if !address.is_loopback() {
+            if settings.auth.clients.is_none() {
+                return Err(SettingsError::OpenToAll(address));
+            }
+            if tls.certificate.is_none() && !tls.behind_proxy {
+                return Err(SettingsError::Readable(address));
+            }
         }
         if let Some(open) = settings.ops.listen.filter(|listen| !listen.ip().is_loopback()) {
             return Err(SettingsError::OpenOperations(open.ip()));

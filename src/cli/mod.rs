@@ -20,8 +20,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use covenant::answer::Manner;
+use covenant::auth::AuthSettingsError;
 use covenant::config::{LedgerSettings, Settings, SettingsError};
 use covenant::gather::ehr::EhrError;
+use covenant::http::tls::TlsError;
 use covenant::policy::SetError;
 use covenant::record::{self, ImportError, LedgerError};
 use covenant::request::version::Version;
@@ -120,6 +122,12 @@ pub enum CommandError {
     /// The EHRs' FHIR servers.
     #[error("{0}")]
     Ehr(#[from] EhrError),
+    /// Who is let in.
+    #[error("{0}")]
+    Auth(#[from] AuthSettingsError),
+    /// How connections are encrypted.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// A schema that is built in.
     #[error("the schema {0} does not compile")]
     Schema(&'static str),
@@ -132,7 +140,9 @@ impl CommandError {
     /// 2 for what has to be put right before trying again, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) | Self::Set(_) | Self::Schema(_) | Self::Ehr(_) => ExitCode::from(2),
+            Self::Settings(_) | Self::Set(_) | Self::Schema(_) | Self::Ehr(_) | Self::Auth(_) | Self::Tls(_) => {
+                ExitCode::from(2)
+            }
             Self::Ledger(error) if error.is_of_settings() => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::{App, REQUEST_ID, body};
+use super::{App, REQUEST_ID, admit, body};
 use crate::answer::Refusal;
-use crate::auth::{self, VerifiedClient};
+use crate::auth::VerifiedClient;
 use crate::record::{self, Feedback, Outcome, Recorded};
 use crate::request::RequestError;
 use crate::request::feedback::{self, Item};
@@ -57,7 +57,7 @@ async fn story(
     service: Option<&'static Service>,
     payload: &mut Payload,
 ) -> Result<Recorded<usize>, Problem> {
-    let client = auth::local(request.peer_addr().map(|peer| peer.ip())).map_err(Problem::Unknown)?;
+    let client = admit::admit(app, request).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
     let body = body::read(request, payload, &app.manner.limits).await?;
