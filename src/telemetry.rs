@@ -36,8 +36,13 @@ pub fn start() {
 }
 
 /// A caller was not let in; why, in one of our own words, for whoever looks after security.
-pub fn not_admitted(why: &str) {
-    tracing::warn!(security = true, why, fault = "client", "a caller was not let in");
+pub fn not_admitted(id: &str, why: &str) {
+    tracing::warn!(id, security = true, why, fault = "client", "a caller was not let in");
+}
+
+/// The keys of a client cannot be fetched from where they are registered to be.
+pub fn keys_not_fetched(client: &str, why: &str) {
+    tracing::warn!(client, why, fault = "client", "a client's keys cannot be fetched");
 }
 
 /// Another certificate serves from now on.

@@ -1,12 +1,17 @@
 //! The registered clients, as the operator's file has them.
 
 use std::collections::HashSet;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
+use super::set::KeySet;
+use crate::outbound;
 use crate::request::version::Version;
 
 /// One registration.
@@ -47,6 +52,9 @@ pub enum ClientsError {
     /// The file is not what it should be.
     #[error("auth.clients: {0}")]
     Form(String),
+    /// The file cannot be written.
+    #[error("auth.clients: {0} cannot be written: {1}")]
+    Unwritten(PathBuf, std::io::ErrorKind),
     /// A registration is not.
     #[error("auth.clients: client {0}: {1}")]
     Client(usize, &'static str),
@@ -56,13 +64,13 @@ pub enum ClientsError {
 ///
 /// # Errors
 /// [`ClientsError`]
-pub fn read(file: &Path, allow_http: bool) -> Result<Vec<Registration>, ClientsError> {
-    let text = std::fs::read_to_string(file).map_err(|error| ClientsError::File(file.to_owned(), error.kind()))?;
-    parse(&text, allow_http)
+pub fn read(file: &Path, allow_http: bool, allow_private: bool) -> Result<Vec<Registration>, ClientsError> {
+    let text = fs::read_to_string(file).map_err(|error| ClientsError::File(file.to_owned(), error.kind()))?;
+    parse(&text, allow_http, allow_private)
 }
 
 /// Reads registrations from the text of a file.
-pub(super) fn parse(text: &str, allow_http: bool) -> Result<Vec<Registration>, ClientsError> {
+fn parse(text: &str, allow_http: bool, allow_private: bool) -> Result<Vec<Registration>, ClientsError> {
     let written: Written = config::Config::builder()
         .add_source(config::File::from_str(text, config::FileFormat::Toml))
         .build()
@@ -81,14 +89,16 @@ pub(super) fn parse(text: &str, allow_http: bool) -> Result<Vec<Registration>, C
         match (&client.jwks_url, &client.jwks) {
             (Some(url), None) => {
                 let url = Url::parse(url).ok().filter(|url| url.username().is_empty() && url.password().is_none());
-                if !url.is_some_and(|url| url.scheme() == "https" || (allow_http && url.scheme() == "http")) {
-                    return wrong("jwks_url is not an https URL");
+                let url = url.filter(|url| url.scheme() == "https" || (allow_http && url.scheme() == "http"));
+                let Some(url) = url else { return wrong("jwks_url is not an https URL") };
+                // A name is looked at when it is resolved; an address is not resolved.
+                if !allow_private && !is_public(&url) {
+                    return wrong("jwks_url is a private address, and ehr.allow_private is false");
                 }
             }
             (None, Some(keys)) => {
-                if !serde_json::from_str::<Value>(keys).is_ok_and(|keys| keys.get("keys").is_some_and(Value::is_array))
-                {
-                    return wrong("jwks is not a JWKS");
+                if !KeySet::read(keys.as_bytes()).is_ok_and(|keys| keys.len() > 0) {
+                    return wrong("jwks is no JWKS with a key that can be used");
                 }
             }
             _ => return wrong("one of jwks_url and jwks must be there"),
@@ -98,4 +108,54 @@ pub(super) fn parse(text: &str, allow_http: bool) -> Result<Vec<Registration>, C
         }
     }
     Ok(written.client)
+}
+
+fn is_public(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => outbound::is_public(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => outbound::is_public(IpAddr::V6(address)),
+        _ => true,
+    }
+}
+
+/// Adds a registration to the file, which is made if it is not there, readable by its owner only. What is in it stays as it
+/// is; it is replaced whole or not at all.
+///
+/// # Errors
+/// [`ClientsError`]: the file would not be what it should be.
+pub fn add(file: &Path, new: &Registration, allow_http: bool, allow_private: bool) -> Result<(), ClientsError> {
+    let wrong = |error: std::io::Error| ClientsError::Unwritten(file.to_owned(), error.kind());
+    let (mut text, mode) = match fs::read_to_string(file) {
+        Ok(text) => (text, fs::metadata(file).map_err(wrong)?.permissions()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (String::new(), Permissions::from_mode(0o600)),
+        Err(error) => return Err(ClientsError::File(file.to_owned(), error.kind())),
+    };
+    if !text.is_empty() {
+        parse(&text, allow_http, allow_private)?;
+        text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
+    }
+    text.push_str(&written(new));
+    parse(&text, allow_http, allow_private)?;
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    // Where there is one already, somebody else is at it.
+    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(wrong)?;
+    let replaced =
+        out.write_all(text.as_bytes()).and_then(|()| out.set_permissions(mode)).and_then(|()| out.sync_all());
+    replaced.and_then(|()| fs::rename(&beside, file)).map_err(|error| {
+        _ = fs::remove_file(&beside);
+        wrong(error)
+    })
+}
+
+/// A registration as it stands in the file. TOML reads a text as JSON writes it.
+fn written(new: &Registration) -> String {
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let list = |all: &[String]| format!("[{}]", all.iter().map(|one| text(one)).collect::<Vec<_>>().join(", "));
+    let mut lines = vec![format!("[[client]]\nname = {}\nissuer = {}", text(&new.name), text(&new.issuer))];
+    let named = [("jwks_url", &new.jwks_url), ("jwks", &new.jwks), ("crd_version", &new.crd_version)];
+    lines.extend(named.iter().filter_map(|(name, it)| it.as_ref().map(|it| format!("{name} = {}", text(it)))));
+    let lists = [("fhir_servers", &new.fhir_servers), ("tenants", &new.tenants)];
+    lines.extend(lists.iter().filter(|(_, all)| !all.is_empty()).map(|(name, all)| format!("{name} = {}", list(all))));
+    lines.join("\n") + "\n"
 }

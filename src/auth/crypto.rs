@@ -5,6 +5,8 @@ use std::sync::Once;
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind};
+use ring::agreement;
+use ring::rand::SystemRandom;
 use ring::signature as known;
 use signature::Verifier;
 
@@ -25,6 +27,14 @@ pub(super) fn is_signed(message: &str, signature: &str, key: &DecodingKey, algor
     // A second one is told that the first is there.
     INSTALLED.call_once(|| _ = PROVIDER.install_default());
     jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false)
+}
+
+/// Whether these are the coordinates of a point of P-384, or of P-256: agreeing on a secret with it would be possible.
+pub(super) fn is_on_curve(point: &[u8], of_384: bool) -> bool {
+    let curve = if of_384 { &agreement::ECDH_P384 } else { &agreement::ECDH_P256 };
+    let ours = agreement::EphemeralPrivateKey::generate(curve, &SystemRandom::new());
+    let theirs = agreement::UnparsedPublicKey::new(curve, point);
+    ours.is_ok_and(|ours| agreement::agree_ephemeral(ours, &theirs, |_| ()).is_ok())
 }
 
 struct WithRing {

@@ -4,26 +4,36 @@
 
 mod client;
 mod crypto;
+mod error;
 mod keys;
+mod rates;
 mod replay;
+mod set;
 mod token;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
-use reqwest::Client as Http;
+use url::Url;
 
-use crate::config::AuthSettings;
+use crate::config::{AuthSettings, Limits};
 use crate::outbound;
 use crate::request::version::Version;
-use crate::telemetry::{self, Fault};
-pub use client::{ClientsError, Registration, read as registrations};
-use keys::{Keys, NoKey};
+use crate::telemetry;
+pub use client::{ClientsError, Registration, add, read as registrations};
+pub use error::{AuthError, AuthSettingsError, Cause};
+use keys::{Http, Keys, NoKey};
+use rates::Rates;
 use replay::{Use, Used};
+use set::KeySet;
 use token::{Times, Token};
+
+/// When a token is refused, counted from its coming: the time that it takes tells nothing of why.
+const REFUSED_AFTER: Duration = Duration::from_millis(10);
 
 /// Proof that a caller is one we answer.
 ///
@@ -57,100 +67,6 @@ impl VerifiedClient {
     }
 }
 
-/// Why a caller is not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AuthError {
-    /// Not from this machine, and there is no authentication to ask for.
-    #[error("the caller is not on this machine")]
-    NotLocal,
-    /// The token is none that lets in. Which of its faults it was is for the security log, and nobody else.
-    #[error("the token does not let in")]
-    Token(Cause),
-    /// The client's keys cannot be had now; the token may be good (FAULTS A11).
-    #[error("the client's keys cannot be had")]
-    KeysAway,
-    /// No more tokens can be remembered, so that none can be known to be new (FAULTS A21).
-    #[error("too many tokens are live")]
-    Full,
-    /// The client may not call for this tenant (FAULTS A23).
-    #[error("the client may not call for this tenant")]
-    Tenant,
-}
-
-/// What is wrong with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// There is none, or it is not of three parts that can be read.
-    Form,
-    /// Its algorithm is not on the list.
-    Algorithm,
-    /// Its header brings a key, or says what we do not know.
-    Header,
-    /// Its key has no id.
-    KeyId,
-    /// It says that its keys are elsewhere than they are registered to be.
-    KeyPlace,
-    /// Nobody of this name is registered.
-    Issuer,
-    /// There is no one key of this id for such signatures.
-    Key,
-    /// The signature is not by the key.
-    Signature,
-    /// It is for another endpoint.
-    Audience,
-    /// It is not for now, or does not say so in whole seconds.
-    Time,
-    /// It has no id of its own, or one that is too long.
-    Id,
-    /// It was used before.
-    Used,
-}
-
-impl Cause {
-    /// Its word in the security log.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Form => "form",
-            Self::Algorithm => "algorithm",
-            Self::Header => "header",
-            Self::KeyId => "key-id",
-            Self::KeyPlace => "key-place",
-            Self::Issuer => "issuer",
-            Self::Key => "key",
-            Self::Signature => "signature",
-            Self::Audience => "audience",
-            Self::Time => "time",
-            Self::Id => "id",
-            Self::Used => "used",
-        }
-    }
-}
-
-impl AuthError {
-    /// Whose fault it is.
-    #[must_use]
-    pub fn fault(&self) -> Fault {
-        if *self == Self::Full { Fault::Us } else { Fault::Client }
-    }
-}
-
-/// Why nobody can be let in as the settings say.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthSettingsError {
-    /// The registrations.
-    #[error("{0}")]
-    Clients(#[from] ClientsError),
-    /// Tokens could not be held to anything.
-    #[error("auth.base_url is not the http or https address that clients call")]
-    BaseUrl,
-    /// An algorithm that is not known, or none.
-    #[error("auth.algorithms: known are ES384, RS384, ES256, RS256 and RS512")]
-    Algorithms,
-    /// HTTP cannot be had.
-    #[error("{0}")]
-    Outbound(#[from] outbound::OutboundError),
-}
-
 /// A registered client, ready to be recognised.
 #[derive(Debug)]
 struct Registered {
@@ -167,6 +83,7 @@ pub struct Doorman {
     algorithms: Vec<Algorithm>,
     times: Times,
     used: Option<Used>,
+    rates: Rates,
     http: Http,
     /// Whether discovery is for anybody.
     pub discovery_open: bool,
@@ -177,25 +94,20 @@ impl Doorman {
     ///
     /// # Errors
     /// [`AuthSettingsError`]
-    pub fn of(settings: &AuthSettings, allow_private: bool) -> Result<Option<Self>, AuthSettingsError> {
-        let Some(file) = &settings.clients else { return Ok(None) };
-        let registrations = client::read(file, settings.allow_http)?;
-        Self::with(registrations, settings, allow_private).map(Some)
-    }
-
-    fn with(
-        registrations: Vec<Registration>,
+    pub fn of(
         settings: &AuthSettings,
+        limits: &Limits,
         allow_private: bool,
-    ) -> Result<Self, AuthSettingsError> {
-        let base_url =
-            settings.base_url.clone().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    ) -> Result<Option<Self>, AuthSettingsError> {
+        let Some(file) = &settings.clients else { return Ok(None) };
+        let registrations = client::read(file, settings.allow_http, allow_private)?;
+        let http = outbound::client(allow_private, !registrations.iter().any(is_of_https))?;
         let known = [Algorithm::ES384, Algorithm::RS384, Algorithm::ES256, Algorithm::RS256, Algorithm::RS512];
         let named = |name: &String| known.into_iter().find(|known| format!("{known:?}") == *name);
         let algorithms = settings.algorithms.iter().map(named).collect::<Option<Vec<_>>>();
-        Ok(Self {
+        let doorman = Self {
             clients: registrations.into_iter().map(registered).collect(),
-            base_url: base_url.ok_or(AuthSettingsError::BaseUrl)?,
+            base_url: settings.base_url.clone().filter(|url| is_base(url)).ok_or(AuthSettingsError::BaseUrl)?,
             algorithms: algorithms.filter(|all| !all.is_empty()).ok_or(AuthSettingsError::Algorithms)?,
             times: Times {
                 now: 0,
@@ -204,10 +116,12 @@ impl Doorman {
                 // Where a token may be used again it does not matter whether it was.
                 began: if settings.single_use_jti { now() } else { 0 },
             },
-            used: settings.single_use_jti.then(Used::default),
-            http: outbound::client(allow_private, settings.allow_http)?,
+            used: settings.single_use_jti.then(|| Used::with_room_for(limits.live_tokens)),
+            rates: Rates::new(limits),
+            http,
             discovery_open: settings.discovery_open,
-        })
+        };
+        Ok(Some(doorman))
     }
 
     /// How many clients are registered.
@@ -216,20 +130,30 @@ impl Doorman {
         self.clients.len()
     }
 
-    /// Lets in the caller that an Authorization header tells of, to the endpoint of a path.
+    /// Lets in the caller that an Authorization header tells of, from an address to the endpoint of a path. The call is
+    /// what its request is logged under.
     ///
     /// # Errors
     /// [`AuthError`]; why is logged, and not told to the caller.
-    pub async fn admit(&self, authorization: Option<&str>, path: &str) -> Result<VerifiedClient, AuthError> {
-        let admitted = self.look(authorization, path).await;
+    pub async fn admit(
+        &self,
+        authorization: Option<&str>,
+        path: &str,
+        from: Option<IpAddr>,
+        call: &str,
+    ) -> Result<VerifiedClient, AuthError> {
+        let came = Instant::now();
+        // Before anything is looked at that costs something.
+        let admitted = match from.map(|from| self.rates.address(from)) {
+            Some(Err(seconds)) => Err(AuthError::TooOften(seconds)),
+            _ => self.look(authorization, path).await,
+        };
         if let Err(error) = &admitted {
-            telemetry::not_admitted(match error {
-                AuthError::Token(cause) => cause.word(),
-                AuthError::KeysAway => "keys-away",
-                AuthError::Full => "full",
-                AuthError::Tenant => "tenant",
-                AuthError::NotLocal => "not-local",
-            });
+            telemetry::not_admitted(call, error.word());
+        }
+        if let Err(AuthError::Token(_)) = &admitted {
+            from.iter().for_each(|from| self.rates.failed(*from));
+            tokio::time::sleep(REFUSED_AFTER.saturating_sub(came.elapsed())).await;
         }
         admitted
     }
@@ -244,12 +168,12 @@ impl Doorman {
         if token.key_place.as_deref().is_some_and(|place| !registered.keys.are_at(place)) {
             return refuse(Cause::KeyPlace);
         }
-        let endpoint = format!("{}{path}", self.base_url);
-        if !claims.audiences.contains(&endpoint) {
+        // The address that we are known by is a setting: Host and the like are the caller's word (FAULTS T18).
+        let is_ours = |audience: &String| audience.strip_prefix(&self.base_url) == Some(path);
+        if !claims.audiences.iter().any(is_ours) {
             return refuse(Cause::Audience);
         }
-        let times = Times { now: now(), ..self.times };
-        if !claims.is_for_now(&times) {
+        if !claims.is_for_now(&Times { now: now(), ..self.times }) {
             return refuse(Cause::Time);
         }
         let key =
@@ -265,7 +189,13 @@ impl Doorman {
         {
             return Err(AuthError::Tenant);
         }
-        // Last, so that only whoever holds the key can use a token up.
+        self.rates.client(registered.client.name()).map_err(AuthError::TooOften)?;
+        // Fetching keys takes time.
+        let times = Times { now: now(), ..self.times };
+        if !claims.is_for_now(&times) {
+            return refuse(Cause::Time);
+        }
+        // Last, so that only whoever holds the key can use a token up, and by nothing but an answer.
         let until = claims.expires.saturating_add(times.skew);
         match self.used.as_ref().map(|used| used.take(&claims.issuer, &claims.id, until, times.now)) {
             None | Some(Use::First) => Ok(registered.client.clone()),
@@ -275,6 +205,47 @@ impl Doorman {
     }
 }
 
+/// What was found of a client's keys.
+#[derive(Debug)]
+pub struct Found {
+    /// Keys that can verify.
+    pub usable: usize,
+    /// Keys that cannot, counted from one, and why.
+    pub flaws: Vec<(usize, &'static str)>,
+}
+
+/// Looks at the keys of a client, as a server would; the error says why they cannot be had.
+///
+/// # Errors
+/// Nothing can be reached from here.
+pub fn look_at_keys(
+    client: &Registration,
+    allow_private: bool,
+) -> Result<impl Future<Output = Result<Found, &'static str>>, outbound::OutboundError> {
+    let http = outbound::client(allow_private, !is_of_https(client))?;
+    Ok(async move {
+        let keys = match &client.jwks_url {
+            Some(url) => keys::fetch(&http, url).await?.0,
+            None => KeySet::read(client.jwks.as_deref().unwrap_or_default().as_bytes())?,
+        };
+        Ok(Found { usable: keys.len(), flaws: keys.flaws().to_vec() })
+    })
+}
+
+fn is_of_https(client: &Registration) -> bool {
+    client.jwks_url.as_ref().is_some_and(|url| url.starts_with("https:"))
+}
+
+/// Whether a text is an address that the path of an endpoint can follow.
+fn is_base(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && !text.contains(['?', '#'])
+    })
+}
+
 fn registered(registration: Registration) -> (String, Registered) {
     let client = VerifiedClient {
         name: registration.name.into(),
@@ -282,8 +253,8 @@ fn registered(registration: Registration) -> (String, Registered) {
         version: registration.crd_version.as_deref().and_then(Version::named),
     };
     let keys = match registration.jwks_url {
-        Some(url) => Keys::There { url, kept: tokio::sync::Mutex::default() },
-        None => Keys::Here(keys::of_set(registration.jwks.unwrap_or_default().as_bytes()).unwrap_or_default()),
+        Some(url) => Keys::there(client.name().to_owned(), url),
+        None => Keys::Here(KeySet::read(registration.jwks.unwrap_or_default().as_bytes()).unwrap_or_default()),
     };
     (registration.issuer, Registered { client, tenants: registration.tenants, keys })
 }

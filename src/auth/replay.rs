@@ -5,9 +5,6 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-/// Tokens that are remembered at once. A live one is never forgotten for another.
-const MOST: usize = 1_000_000;
-
 /// What is remembered of a token: 128 bits of a hash of its issuer and `jti`.
 type Mark = [u8; 16];
 
@@ -22,25 +19,36 @@ pub(super) enum Use {
     Full,
 }
 
-/// The tokens that were used and could be used still.
-#[derive(Debug, Default)]
-pub(super) struct Used(Mutex<Marks>);
+/// The tokens that were used and could be used still. A live one is never forgotten for another.
+#[derive(Debug)]
+pub(super) struct Used {
+    marks: Mutex<Marks>,
+    most: usize,
+}
 
 #[derive(Debug, Default)]
 struct Marks {
     all: HashSet<Mark>,
     until: BTreeMap<u64, Vec<Mark>>,
+    /// The latest that it was: what was of no use after an earlier moment is forgotten, whatever clocks say now.
+    latest: u64,
 }
 
 impl Used {
-    /// Uses a token that is of no use after `until`, in seconds since 1970 began.
-    pub(super) fn take(&self, issuer: &str, jti: &str, until: u64, now: u64) -> Use {
-        self.take_of(issuer, jti, until, now, MOST)
+    /// None yet, with room for so many.
+    pub(super) fn with_room_for(most: usize) -> Self {
+        Self { marks: Mutex::default(), most }
     }
 
-    fn take_of(&self, issuer: &str, jti: &str, until: u64, now: u64, most: usize) -> Use {
-        let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(over) = marks.until.first_entry().filter(|over| *over.key() < now) {
+    /// Uses a token that is of no use after `until`, in seconds since 1970 began.
+    pub(super) fn take(&self, issuer: &str, jti: &str, until: u64, now: u64) -> Use {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.latest = marks.latest.max(now);
+        let latest = marks.latest;
+        if until < latest {
+            return Use::Again;
+        }
+        while let Some(over) = marks.until.first_entry().filter(|over| *over.key() < latest) {
             for mark in over.remove() {
                 marks.all.remove(&mark);
             }
@@ -49,7 +57,7 @@ impl Used {
         if marks.all.contains(&mark) {
             return Use::Again;
         }
-        if marks.all.len() >= most {
+        if marks.all.len() >= self.most {
             return Use::Full;
         }
         marks.all.insert(mark);
@@ -70,7 +78,7 @@ mod tests {
 
     #[test]
     fn a20_a_token_is_used_once_and_by_its_issuer() {
-        let used = Used::default();
+        let used = Used::with_room_for(1000);
         assert_eq!(used.take("a", "1", 100, 50), Use::First);
         assert_eq!(used.take("a", "1", 100, 50), Use::Again);
         assert_eq!(used.take("b", "1", 100, 50), Use::First);
@@ -80,7 +88,7 @@ mod tests {
 
     #[test]
     fn a20_of_two_at_once_exactly_one_is_the_first() {
-        let used = Used::default();
+        let used = Used::with_room_for(1000);
         for round in 0..200 {
             let jti = round.to_string();
             let firsts = std::thread::scope(|scope| {
@@ -93,14 +101,22 @@ mod tests {
 
     #[test]
     fn a21_a_live_token_is_never_forgotten_for_another() {
-        let used = Used::default();
+        let used = Used::with_room_for(2);
         for jti in ["1", "2"] {
-            assert_eq!(used.take_of("a", jti, 100, 50, 2), Use::First);
+            assert_eq!(used.take("a", jti, 100, 50), Use::First);
         }
-        assert_eq!(used.take_of("a", "3", 100, 50, 2), Use::Full);
-        assert_eq!(used.take_of("a", "1", 100, 100, 2), Use::Again);
+        assert_eq!(used.take("a", "3", 100, 50), Use::Full);
+        assert_eq!(used.take("a", "1", 100, 100), Use::Again);
         // Once they are over there is room again.
-        assert_eq!(used.take_of("a", "3", 200, 101, 2), Use::First);
-        assert_eq!(used.take_of("a", "1", 200, 101, 2), Use::First);
+        assert_eq!(used.take("a", "3", 200, 101), Use::First);
+        assert_eq!(used.take("a", "1", 200, 101), Use::First);
+    }
+
+    #[test]
+    fn a20_what_is_forgotten_is_not_the_first_again_when_a_clock_goes_back() {
+        let used = Used::with_room_for(1000);
+        assert_eq!(used.take("a", "1", 100, 50), Use::First);
+        assert_eq!(used.take("a", "2", 200, 101), Use::First);
+        assert_eq!(used.take("a", "1", 100, 99), Use::Again);
     }
 }

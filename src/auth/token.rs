@@ -1,17 +1,23 @@
 //! One token, looked at before its signature is: what it says it is, read strictly (FAULTS section 2).
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
-use serde_json::{Map, Value};
 
 use super::Cause;
+use crate::config::Limits;
+use crate::request::json::{Json, View};
 
 /// Bytes of a token. Real ones have one or two thousand.
 const MOST_BYTES: usize = 8 * 1024;
 
 /// Characters of a `jti`.
 const MOST_JTI: usize = 256;
+
+/// Nesting of header and claims, and values in them. Real ones have a dozen, in two levels.
+const LIMITS: Limits = Limits::of_text(16, 1_000);
 
 /// Members of a header that would bring a key, or say where one is, from the caller.
 const KEYS_OF_ITS_OWN: [&str; 5] = ["jwk", "x5u", "x5c", "crit", "b64"];
@@ -59,55 +65,54 @@ impl<'t> Token<'t> {
         }
         let (message, signature) = token.rsplit_once('.').ok_or(Cause::Form)?;
         let (head, claims) = message.split_once('.').ok_or(Cause::Form)?;
-        if claims.contains('.') || signature.is_empty() {
+        if claims.contains('.') || decoded(signature)?.is_empty() {
             return Err(Cause::Form);
         }
-        let head = object(head)?;
-        let named = text(&head, "alg").ok_or(Cause::Algorithm)?;
+        let head = decoded(head)?;
+        let head = scanned(&head)?;
+        let head = head.root();
+        let named = text(head, "alg").ok_or(Cause::Algorithm)?;
         // Held against our own list by its exact name: `none` in whatever letters is not in it.
         let algorithm = algorithms.iter().find(|known| format!("{known:?}") == named).copied();
         let algorithm = algorithm.ok_or(Cause::Algorithm)?;
-        if KEYS_OF_ITS_OWN.iter().any(|member| head.contains_key(*member)) {
+        if KEYS_OF_ITS_OWN.iter().any(|member| head.get(member).is_some()) {
             return Err(Cause::Header);
         }
-        if head.get("typ").is_some_and(|kind| !kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("JWT"))) {
+        if head.get("typ").is_some_and(|kind| !kind.str().is_some_and(|kind| kind.eq_ignore_ascii_case("JWT"))) {
             return Err(Cause::Header);
         }
-        let key_id = text(&head, "kid").filter(|id| !id.is_empty()).ok_or(Cause::KeyId)?.to_owned();
+        let key_id = text(head, "kid").filter(|id| !id.is_empty()).ok_or(Cause::KeyId)?;
         let key_place = match head.get("jku") {
             None => None,
-            Some(place) => Some(place.as_str().ok_or(Cause::KeyPlace)?.to_owned()),
+            Some(place) => Some(place.str().ok_or(Cause::KeyPlace)?.into_owned()),
         };
-        let claims = Claims::read(&object(claims)?)?;
+        let claims = Claims::read(scanned(&decoded(claims)?)?.root())?;
         Ok(Self { message, signature, algorithm, key_id, key_place, claims })
     }
 }
 
 impl Claims {
-    fn read(claims: &Map<String, Value>) -> Result<Self, Cause> {
-        let time = |name| claims.get(name).and_then(Value::as_u64).ok_or(Cause::Time);
-        let audiences = match claims.get("aud") {
-            Some(Value::String(one)) => vec![one.clone()],
-            Some(Value::Array(several)) => several
-                .iter()
-                .map(|one| one.as_str().map(str::to_owned))
-                .collect::<Option<_>>()
-                .ok_or(Cause::Audience)?,
-            _ => return Err(Cause::Audience),
+    fn read(claims: View<'_>) -> Result<Self, Cause> {
+        let time = |name| claims.get(name).and_then(seconds).ok_or(Cause::Time);
+        let audience = claims.get("aud").ok_or(Cause::Audience)?;
+        let audiences = if audience.is_array() {
+            audience.items().map(|one| one.str().map(Cow::into_owned)).collect::<Option<_>>()
+        } else {
+            audience.str().map(|one| vec![one.into_owned()])
         };
-        let not_before = if claims.contains_key("nbf") { Some(time("nbf")?) } else { None };
+        let not_before = if claims.get("nbf").is_some() { Some(time("nbf")?) } else { None };
         let id = text(claims, "jti").filter(|id| !id.is_empty() && id.chars().count() <= MOST_JTI);
         let tenant = match claims.get("tenant") {
             None => None,
-            Some(tenant) => Some(tenant.as_str().ok_or(Cause::Form)?.to_owned()),
+            Some(tenant) => Some(tenant.str().ok_or(Cause::Form)?.into_owned()),
         };
         Ok(Self {
-            issuer: text(claims, "iss").ok_or(Cause::Issuer)?.to_owned(),
-            audiences,
+            issuer: text(claims, "iss").ok_or(Cause::Issuer)?,
+            audiences: audiences.ok_or(Cause::Audience)?,
             issued: time("iat")?,
             expires: time("exp")?,
             not_before,
-            id: id.ok_or(Cause::Id)?.to_owned(),
+            id: id.ok_or(Cause::Id)?,
             tenant,
         })
     }
@@ -125,14 +130,21 @@ impl Claims {
     }
 }
 
-fn object(part: &str) -> Result<Map<String, Value>, Cause> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Cause::Form)?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        _ => Err(Cause::Form),
-    }
+fn decoded(part: &str) -> Result<Vec<u8>, Cause> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Cause::Form)
 }
 
-fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m str> {
-    members.get(name).and_then(Value::as_str)
+/// One object, no member of it twice: of two, whoever looks next might take the other.
+fn scanned(text: &[u8]) -> Result<Json<'_>, Cause> {
+    Json::scan(text, &LIMITS).map_err(|_| Cause::Form)
+}
+
+fn text(object: View<'_>, name: &str) -> Option<String> {
+    object.get(name).and_then(View::str).map(Cow::into_owned)
+}
+
+/// Whole seconds, written as such: not `1e9`, `1.0`, `-0` or `"1"`.
+fn seconds(number: View<'_>) -> Option<u64> {
+    let digits = number.raw();
+    if digits.bytes().all(|digit| digit.is_ascii_digit()) { digits.parse().ok() } else { None }
 }

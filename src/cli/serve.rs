@@ -30,8 +30,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     ledger.keep_policy_set(&set.hash, &files)?;
     let directory = directory(settings)?;
     let ehr = Ehr::new(&askable(settings)?)?;
-    let doorman = Doorman::of(&settings.auth, settings.ehr.allow_private)?;
-    let tls = tls::config(&settings.tls)?;
+    let doorman = Doorman::of(&settings.auth, &settings.limits, settings.ehr.allow_private)?;
+    let tls = tls::config(&settings.tls, tls::LOOK)?;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
     let ops = operations(&settings.ops)?;
@@ -72,7 +72,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         .with_on_failure(settings.ledger.on_failure)
         .with_origins(&settings.cors_origins)
         .with_doorman(doorman)
-        .with_tls(tls);
+        .with_tls(tls)
+        .with_proxy(settings.tls.behind_proxy);
     if let Some(directory) = directory {
         app = app.with_directory(Arc::new(directory));
     }
@@ -87,7 +88,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
 fn askable(settings: &Settings) -> Result<EhrSettings, CommandError> {
     let mut ehr = settings.ehr.clone();
     if let Some(file) = &settings.auth.clients {
-        let clients = auth::registrations(file, settings.auth.allow_http).map_err(AuthSettingsError::from)?;
+        let clients = auth::registrations(file, settings.auth.allow_http, settings.ehr.allow_private)
+            .map_err(AuthSettingsError::from)?;
         ehr.servers.extend(clients.into_iter().flat_map(|client| client.fhir_servers));
         ehr.servers.sort_unstable();
         ehr.servers.dedup();

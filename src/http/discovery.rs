@@ -55,8 +55,11 @@ fn add(options: &mut Vec<Value>, topics: &BTreeMap<&str, &str>) {
 /// Says it, for the policies that serve now.
 pub(super) async fn discovery(app: Data<App>, request: HttpRequest) -> HttpResponse {
     let open = app.doorman.as_ref().is_none_or(|doorman| doorman.discovery_open);
-    if !open && let Err(problem) = admit(&app, &request).await {
-        return problem.response(&Uuid::new_v4().to_string());
+    if !open {
+        let call = Uuid::new_v4().to_string();
+        if let Err(problem) = admit(&app, &request, &call).await {
+            return problem.response(&call);
+        }
     }
     HttpResponse::Ok().content_type(JSON).body(document(&app.policies.now()))
 }

@@ -31,7 +31,7 @@ pub(super) async fn feedback(
 ) -> HttpResponse {
     let (started, call) = (Instant::now(), Uuid::new_v4().to_string());
     let service = hook::service(&id);
-    let outcome = story(&app, &request, service, &mut payload).await;
+    let outcome = story(&app, &request, service, &mut payload, &call).await;
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let service = service.map_or("", |service| service.id);
     let response = match outcome {
@@ -56,8 +56,9 @@ async fn story(
     request: &HttpRequest,
     service: Option<&'static Service>,
     payload: &mut Payload,
+    call: &str,
 ) -> Result<Recorded<usize>, Problem> {
-    let client = admit::admit(app, request).await?;
+    let client = admit::admit(app, request, call).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
     let body = body::read(request, payload, &app.manner.limits).await?;

@@ -53,14 +53,14 @@ async fn story(
     payload: &mut Payload,
     invocation: Uuid,
 ) -> Outcome {
-    let client = admit::admit(app, request).await?;
+    let client = admit::admit(app, request, &invocation.to_string()).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
     let body = body::read(request, payload, &app.manner.limits).await?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
     app.once
-        .answer(service.id, body, || {
-            guarded(shared.clone(), answer_and_record(shared, client, service, kept, invocation))
+        .answer(service.id, client.name(), body, || {
+            guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation))
         })
         .await
 }

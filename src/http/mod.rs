@@ -58,6 +58,7 @@ pub struct App {
     doorman: Option<Doorman>,
     origins: Arc<[String]>,
     tls: Option<ServerConfig>,
+    behind_proxy: bool,
 }
 
 impl std::fmt::Debug for App {
@@ -90,6 +91,7 @@ impl App {
             doorman: None,
             origins: Arc::default(),
             tls: None,
+            behind_proxy: false,
         }
     }
 
@@ -115,6 +117,12 @@ impl App {
     #[must_use]
     pub fn with_tls(self, tls: Option<ServerConfig>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// With a proxy before it whose word is taken for whom it speaks.
+    #[must_use]
+    pub fn with_proxy(self, behind_proxy: bool) -> Self {
+        Self { behind_proxy, ..self }
     }
 
     /// With origins whose pages may call from a browser.

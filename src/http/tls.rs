@@ -18,7 +18,7 @@ use crate::config::TlsSettings;
 use crate::telemetry;
 
 /// How often it is looked whether the files have changed.
-const LOOK: Duration = Duration::from_secs(5);
+pub const LOOK: Duration = Duration::from_secs(5);
 
 /// Why TLS cannot be spoken as the settings say.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +55,11 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// How TLS is spoken; none where no certificate is named.
+/// How TLS is spoken; none where no certificate is named. The files are looked at so often.
 ///
 /// # Errors
 /// [`TlsError`]
-pub fn config(settings: &TlsSettings) -> Result<Option<ServerConfig>, TlsError> {
+pub fn config(settings: &TlsSettings, look: Duration) -> Result<Option<ServerConfig>, TlsError> {
     let files = match (&settings.certificate, &settings.key) {
         (Some(certificate), Some(key)) => [certificate.clone(), key.clone()],
         (None, None) => return Ok(None),
@@ -71,7 +71,7 @@ pub fn config(settings: &TlsSettings) -> Result<Option<ServerConfig>, TlsError> 
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(certificates.clone());
-    watch(certificates);
+    watch(&certificates, look);
     Ok(Some(config))
 }
 
@@ -91,12 +91,15 @@ fn read(files: &[PathBuf; 2]) -> Result<Arc<CertifiedKey>, TlsError> {
 }
 
 /// Reads the files again when they have changed. What cannot be used leaves the certificate that serves.
-fn watch(certificates: Arc<Certificates>) {
+fn watch(certificates: &Arc<Certificates>, look: Duration) {
     let changed = |files: &[PathBuf; 2]| files.each_ref().map(|file| file.metadata().and_then(|it| it.modified()).ok());
+    let mut seen = changed(&certificates.files);
+    let serving = Arc::downgrade(certificates);
     thread::spawn(move || {
-        let mut seen = changed(&certificates.files);
         loop {
-            thread::sleep(LOOK);
+            thread::sleep(look);
+            // Where nothing is served any more there is nothing to look at.
+            let Some(certificates) = serving.upgrade() else { return };
             let now = changed(&certificates.files);
             if now == seen {
                 continue;
