@@ -18,8 +18,9 @@ pub(super) async fn cors(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let origins = request.app_data::<Data<App>>().map(|app| app.origins.clone()).unwrap_or_default();
-    let origin = request.headers().get(ORIGIN).cloned();
-    let known = origin.filter(|origin| origins.iter().any(|known| origin.as_bytes() == known.as_bytes()));
+    let mut said = request.headers().get_all(ORIGIN);
+    let origin = said.next().filter(|_| said.next().is_none());
+    let known = origin.filter(|origin| origins.iter().any(|known| origin.as_bytes() == known.as_bytes())).cloned();
     let asks_first = *request.method() == Method::OPTIONS;
     let mut response = next.call(request).await?;
     // A cache must not give one origin what another was told.
