@@ -1,6 +1,7 @@
 //! The commands: what they are called and what they take. Each has a file, none has logic of its own.
 
 mod check;
+mod client;
 mod decide;
 mod explain;
 mod ledger;
@@ -71,6 +72,11 @@ enum Action {
         #[command(subcommand)]
         action: LedgerAction,
     },
+    /// Look after the clients that are let in.
+    Client {
+        #[command(subcommand)]
+        action: ClientAction,
+    },
     /// Say how the server was used, in the measures of the guide.
     Metrics(metrics::Args),
     /// Look after the member directory.
@@ -90,6 +96,16 @@ enum MembersAction {
     },
     /// Say how many are in it, and since when.
     Status,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClientAction {
+    /// Say who is registered.
+    List,
+    /// Look whether the keys of all clients can be had and used.
+    Check,
+    /// Register another.
+    Add(client::New),
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +147,9 @@ pub enum CommandError {
     /// A schema that is built in.
     #[error("the schema {0} does not compile")]
     Schema(&'static str),
+    /// What was asked for takes a setting that is not there.
+    #[error("{0}")]
+    Usage(&'static str),
     /// What was asked for is not there, or not as it should be.
     #[error("{0}")]
     Other(String),
@@ -140,9 +159,13 @@ impl CommandError {
     /// 2 for what has to be put right before trying again, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) | Self::Set(_) | Self::Schema(_) | Self::Ehr(_) | Self::Auth(_) | Self::Tls(_) => {
-                ExitCode::from(2)
-            }
+            Self::Settings(_)
+            | Self::Set(_)
+            | Self::Schema(_)
+            | Self::Ehr(_)
+            | Self::Auth(_)
+            | Self::Tls(_)
+            | Self::Usage(_) => ExitCode::from(2),
             Self::Ledger(error) if error.is_of_settings() => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
@@ -178,6 +201,9 @@ impl Command {
             Action::Explain { assertion_id } => explain::run(&settings, &assertion_id),
             Action::Replay { assertion_id } => replay::run(&settings, &assertion_id),
             Action::Ledger { action: LedgerAction::Verify } => ledger::verify(&settings),
+            Action::Client { action: ClientAction::List } => client::list(&settings),
+            Action::Client { action: ClientAction::Check } => client::check(&settings),
+            Action::Client { action: ClientAction::Add(new) } => client::add(&settings, new),
             Action::Metrics(args) => {
                 must_be_there(&settings.ledger)?;
                 metrics::run(&settings, &args, |from, to, take| {
