@@ -1,5 +1,7 @@
 //! Every setting, read once at start from `covenant.toml` and `COVENANT_*`, and every limit with its reason.
 
+mod auth;
+mod edge;
 mod ledger;
 mod ops;
 
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, File, FileFormat};
 use serde::{Deserialize, Deserializer};
 
+pub use auth::AuthSettings;
+pub use edge::TlsSettings;
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
 pub use ops::{OpsSettings, Secret, Token};
 
@@ -39,6 +43,31 @@ pub struct Limits {
     pub orders: usize,
     /// Requests being answered at once: beyond that, saying so at once is better than a queue nobody sees.
     pub in_flight: usize,
+    /// Calls of one registered client in a minute: a hundred a second are more than any hospital signs. 0 for any.
+    pub client_per_minute: u32,
+    /// Tokens from one address in a minute that let nobody in, before its next is not looked at. 0 for any.
+    pub failures_per_minute: u32,
+    /// Tokens that were used and are not over, about 60 bytes each: none is forgotten, as it could be used again. A client
+    /// at its bound has 36,000 of six minutes.
+    pub live_tokens: usize,
+}
+
+impl Limits {
+    /// Bounds on a text that is read by itself: its nesting, and its values.
+    #[must_use]
+    pub const fn of_text(depth: usize, nodes: usize) -> Self {
+        Self {
+            body_bytes: usize::MAX,
+            body_seconds: 0,
+            depth,
+            nodes,
+            orders: 0,
+            in_flight: 0,
+            client_per_minute: 0,
+            failures_per_minute: 0,
+            live_tokens: 0,
+        }
+    }
 }
 
 /// How EHRs' FHIR servers are asked for what a request lacks.
@@ -57,8 +86,8 @@ pub struct EhrSettings {
     pub pages: usize,
     /// Questions to one server at once for one request: enough for every fact, too few to be a flood.
     pub concurrent: usize,
-    /// Whether a server may be asked over plain http, where tokens can be read: for developing, and without harm only
-    /// as long as nobody but this machine can reach us, which is all that is possible so far.
+    /// Whether a server may be asked over plain http, where tokens can be read: for developing. Where others reach us it is
+    /// not so unless it is said.
     pub allow_http: bool,
     /// Whether a server may be on a loopback, private or link-local address, where only we can reach it.
     pub allow_private: bool,
@@ -103,6 +132,13 @@ pub struct Settings {
     pub limits: Limits,
     /// How EHRs' FHIR servers are asked.
     pub ehr: EhrSettings,
+    /// Who is let in.
+    pub auth: AuthSettings,
+    /// How connections are encrypted.
+    pub tls: TlsSettings,
+    /// Origins whose pages may call from a browser, each as a browser writes it: `https://desk.example.org`.
+    #[serde(default, deserialize_with = "list")]
+    pub cors_origins: Vec<String>,
     /// Where operators are answered, and who they are.
     pub ops: OpsSettings,
 }
@@ -115,12 +151,22 @@ pub enum SettingsError {
     Unreadable(String),
     /// Listening where others can reach us, with nobody asked who they are.
     #[error(
-        "listen = {0} can be reached from elsewhere, and no authentication is configured: only loopback is possible"
+        "listen = {0} can be reached from elsewhere, and no authentication is configured (auth.clients): only loopback is \
+         possible"
     )]
     OpenToAll(IpAddr),
+    /// Listening where others can reach us and read what is said.
+    #[error(
+        "listen = {0} can be reached from elsewhere, and there is no TLS: name tls.certificate and tls.key, or set \
+         tls.behind_proxy if only a proxy that speaks TLS reaches it"
+    )]
+    Readable(IpAddr),
     /// Tokens would go over the network as they are.
     #[error("ops.listen = {0} can be reached from elsewhere, and there is no TLS yet: only loopback is possible")]
     OpenOperations(IpAddr),
+    /// Not an origin.
+    #[error("cors_origins: `{0}` is not an origin as a browser writes it, such as https://desk.example.org")]
+    Origin(String),
     /// Not a time zone.
     #[error("time_zone is not the IANA name of a time zone")]
     TimeZone,
@@ -150,7 +196,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 29] = [
+pub const DEFAULTS: [(&str, &str); 44] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -169,6 +215,9 @@ pub const DEFAULTS: [(&str, &str); 29] = [
     ("limits.nodes", "100000"),
     ("limits.orders", "50"),
     ("limits.in_flight", "512"),
+    ("limits.client_per_minute", "6000"),
+    ("limits.failures_per_minute", "60"),
+    ("limits.live_tokens", "1000000"),
     ("ehr.servers", ""),
     ("ehr.deadline_millis", "2500"),
     ("ehr.response_bytes", "2097152"),
@@ -178,6 +227,18 @@ pub const DEFAULTS: [(&str, &str); 29] = [
     ("ehr.allow_private", "false"),
     ("ehr.break_after", "5"),
     ("ehr.break_seconds", "30"),
+    ("auth.clients", ""),
+    ("auth.base_url", ""),
+    ("auth.algorithms", "ES384,RS384"),
+    ("auth.longest_seconds", "300"),
+    ("auth.skew_seconds", "60"),
+    ("auth.single_use_jti", "true"),
+    ("auth.discovery_open", "true"),
+    ("auth.allow_http", "false"),
+    ("tls.certificate", ""),
+    ("tls.key", ""),
+    ("tls.behind_proxy", "false"),
+    ("cors_origins", ""),
     ("ops.listen", "127.0.0.1:8634"),
     ("ops.tokens", ""),
 ];
@@ -205,14 +266,41 @@ impl Settings {
             }
             builder = builder.set_override_option(key, environment(&variable(key)))?;
         }
-        let settings: Self = builder.add_source(source).build()?.try_deserialize()?;
-        if !settings.listen.ip().is_loopback() {
-            return Err(SettingsError::OpenToAll(settings.listen.ip()));
+        let mut builder = builder.add_source(source);
+        if is_open(&builder.build_cloned()?) {
+            builder = builder.set_default("ehr.allow_http", "false")?;
+        }
+        let settings: Self = builder.build()?.try_deserialize()?;
+        let (address, tls) = (settings.listen.ip(), &settings.tls);
+        if !address.is_loopback() {
+            if settings.auth.clients.is_none() {
+                return Err(SettingsError::OpenToAll(address));
+            }
+            if tls.certificate.is_none() && !tls.behind_proxy {
+                return Err(SettingsError::Readable(address));
+            }
         }
         if let Some(open) = settings.ops.listen.filter(|listen| !listen.ip().is_loopback()) {
             return Err(SettingsError::OpenOperations(open.ip()));
         }
+        if let Some(wrong) = settings.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(SettingsError::Origin(wrong.clone()));
+        }
         jiff::tz::TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone)?;
         Ok(settings)
     }
+}
+
+/// Whether others reach us, by themselves or by a proxy: then tokens do not go where they can be read, unless that is said.
+fn is_open(config: &Config) -> bool {
+    let listen = config.get_string("listen").ok().and_then(|listen| listen.parse::<SocketAddr>().ok());
+    listen.is_some_and(|listen| !listen.ip().is_loopback()) || config.get_bool("tls.behind_proxy").unwrap_or(false)
+}
+
+/// Whether a text is scheme, host and port as a browser writes them. Never a pattern, and never any.
+fn is_origin(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        let is_one = url.host_str().is_some_and(|host| !host.contains('*'));
+        matches!(url.scheme(), "http" | "https") && is_one && url.origin().ascii_serialization() == text
+    })
 }

@@ -21,6 +21,7 @@ pub mod decide;
 pub mod gather;
 pub mod http;
 pub mod metrics;
+pub mod outbound;
 pub mod policy;
 pub mod record;
 pub mod render;

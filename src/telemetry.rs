@@ -35,6 +35,26 @@ pub fn start() {
     }));
 }
 
+/// A caller was not let in; why, in one of our own words, for whoever looks after security.
+pub fn not_admitted(id: &str, why: &str) {
+    tracing::warn!(id, security = true, why, fault = "client", "a caller was not let in");
+}
+
+/// The keys of a client cannot be fetched from where they are registered to be.
+pub fn keys_not_fetched(client: &str, why: &str) {
+    tracing::warn!(client, why, fault = "client", "a client's keys cannot be fetched");
+}
+
+/// Another certificate serves from now on.
+pub fn certificate_changed() {
+    tracing::info!("another certificate serves from now on");
+}
+
+/// A certificate that cannot be used was put in place of the one that goes on serving.
+pub fn certificate_kept(problem: &str) {
+    tracing::error!(problem, "the certificate has changed and cannot be used; the one before goes on serving");
+}
+
 /// The ledger has stopped for good.
 pub fn ledger_stopped() {
     tracing::error!("the ledger has stopped for good: exiting, look at the disk before starting again");

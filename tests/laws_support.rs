@@ -22,7 +22,15 @@ pub const COVERAGE_INFORMATION: &str =
 pub const TODAY: Date = date(2026, 11, 22);
 
 pub const MANNER: Manner = Manner {
-    limits: Limits { body_bytes: 1 << 21, body_seconds: 5, depth: 64, nodes: 100_000, orders: 50, in_flight: 1 },
+    limits: Limits {
+        body_bytes: 1 << 21,
+        body_seconds: 5,
+        depth: 64,
+        nodes: 100_000,
+        orders: 50,
+        in_flight: 1,
+        ..Limits::of_text(64, 100_000)
+    },
     payer_check: PayerCheck::WhenKnown,
     allow_http: true,
     default_version: Version::V2_0,

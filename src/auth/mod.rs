@@ -2,9 +2,38 @@
 //!
 //! Without authentication configured, whoever is on this machine is believed and nobody else is let in.
 
-use std::net::IpAddr;
+mod client;
+mod crypto;
+mod error;
+mod keys;
+mod rates;
+mod replay;
+mod set;
+mod token;
 
-use crate::telemetry::Fault;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jsonwebtoken::Algorithm;
+use url::Url;
+
+use crate::config::{AuthSettings, Limits};
+use crate::outbound;
+use crate::request::version::Version;
+use crate::telemetry;
+pub use client::{ClientsError, Registration, add, read as registrations};
+pub use error::{AuthError, AuthSettingsError, Cause};
+use keys::{Http, Keys, NoKey};
+use rates::Rates;
+use replay::{Use, Used};
+use set::KeySet;
+use token::{Times, Token};
+
+/// When a token is refused, counted from its coming: the time that it takes tells nothing of why.
+const REFUSED_AFTER: Duration = Duration::from_millis(10);
 
 /// Proof that a caller is one we answer.
 ///
@@ -13,7 +42,9 @@ use crate::telemetry::Fault;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedClient {
-    name: String,
+    name: Arc<str>,
+    fhir_servers: Option<Arc<[String]>>,
+    version: Option<Version>,
 }
 
 impl VerifiedClient {
@@ -22,22 +53,214 @@ impl VerifiedClient {
     pub fn name(&self) -> &str {
         &self.name
     }
-}
 
-/// Why a caller is not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AuthError {
-    /// Not from this machine, and there is no authentication to ask for.
-    #[error("the caller is not on this machine")]
-    NotLocal,
-}
-
-impl AuthError {
-    /// Whose fault it is.
+    /// The FHIR servers that may be asked for it; any that is registered at all, for whoever is on this machine.
     #[must_use]
-    pub fn fault(&self) -> Fault {
-        Fault::Client
+    pub fn fhir_servers(&self) -> Option<&[String]> {
+        self.fhir_servers.as_deref()
     }
+
+    /// The CRD version that it speaks where a request does not say.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+}
+
+/// A registered client, ready to be recognised.
+#[derive(Debug)]
+struct Registered {
+    client: VerifiedClient,
+    tenants: Vec<String>,
+    keys: Keys,
+}
+
+/// Who is let in, and how that is known.
+#[derive(Debug)]
+pub struct Doorman {
+    clients: HashMap<String, Registered>,
+    base_url: String,
+    algorithms: Vec<Algorithm>,
+    times: Times,
+    used: Option<Used>,
+    rates: Rates,
+    http: Http,
+    /// Whether discovery is for anybody.
+    pub discovery_open: bool,
+}
+
+impl Doorman {
+    /// The doorman of the settings; none where no clients are registered, and then only this machine is let in.
+    ///
+    /// # Errors
+    /// [`AuthSettingsError`]
+    pub fn of(
+        settings: &AuthSettings,
+        limits: &Limits,
+        allow_private: bool,
+    ) -> Result<Option<Self>, AuthSettingsError> {
+        let Some(file) = &settings.clients else { return Ok(None) };
+        let registrations = client::read(file, settings.allow_http, allow_private)?;
+        let http = outbound::client(allow_private, !registrations.iter().any(is_of_https))?;
+        let known = [Algorithm::ES384, Algorithm::RS384, Algorithm::ES256, Algorithm::RS256, Algorithm::RS512];
+        let named = |name: &String| known.into_iter().find(|known| format!("{known:?}") == *name);
+        let algorithms = settings.algorithms.iter().map(named).collect::<Option<Vec<_>>>();
+        let doorman = Self {
+            clients: registrations.into_iter().map(registered).collect(),
+            base_url: settings.base_url.clone().filter(|url| is_base(url)).ok_or(AuthSettingsError::BaseUrl)?,
+            algorithms: algorithms.filter(|all| !all.is_empty()).ok_or(AuthSettingsError::Algorithms)?,
+            times: Times {
+                now: 0,
+                skew: settings.skew_seconds.into(),
+                longest: settings.longest_seconds.into(),
+                // Where a token may be used again it does not matter whether it was.
+                began: if settings.single_use_jti { now() } else { 0 },
+            },
+            used: settings.single_use_jti.then(|| Used::with_room_for(limits.live_tokens)),
+            rates: Rates::new(limits),
+            http,
+            discovery_open: settings.discovery_open,
+        };
+        Ok(Some(doorman))
+    }
+
+    /// How many clients are registered.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Lets in the caller that an Authorization header tells of, from an address to the endpoint of a path. The call is
+    /// what its request is logged under.
+    ///
+    /// # Errors
+    /// [`AuthError`]; why is logged, and not told to the caller.
+    pub async fn admit(
+        &self,
+        authorization: Option<&str>,
+        path: &str,
+        from: Option<IpAddr>,
+        call: &str,
+    ) -> Result<VerifiedClient, AuthError> {
+        let came = Instant::now();
+        // Before anything is looked at that costs something.
+        let admitted = match from.map(|from| self.rates.address(from)) {
+            Some(Err(seconds)) => Err(AuthError::TooOften(seconds)),
+            _ => self.look(authorization, path).await,
+        };
+        if let Err(error) = &admitted {
+            telemetry::not_admitted(call, error.word());
+        }
+        if let Err(AuthError::Token(_)) = &admitted {
+            from.iter().for_each(|from| self.rates.failed(*from));
+            tokio::time::sleep(REFUSED_AFTER.saturating_sub(came.elapsed())).await;
+        }
+        admitted
+    }
+
+    async fn look(&self, authorization: Option<&str>, path: &str) -> Result<VerifiedClient, AuthError> {
+        let token = Token::read(authorization.ok_or(AuthError::Token(Cause::Form))?, &self.algorithms);
+        let token = token.map_err(AuthError::Token)?;
+        let refuse = |cause| Err(AuthError::Token(cause));
+        let claims = &token.claims;
+        // What costs nothing is looked at first: no call is made and no signature checked for a token that would fail.
+        let Some(registered) = self.clients.get(&claims.issuer) else { return refuse(Cause::Issuer) };
+        if token.key_place.as_deref().is_some_and(|place| !registered.keys.are_at(place)) {
+            return refuse(Cause::KeyPlace);
+        }
+        // The address that we are known by is a setting: Host and the like are the caller's word (FAULTS T18).
+        let is_ours = |audience: &String| audience.strip_prefix(&self.base_url) == Some(path);
+        if !claims.audiences.iter().any(is_ours) {
+            return refuse(Cause::Audience);
+        }
+        if !claims.is_for_now(&Times { now: now(), ..self.times }) {
+            return refuse(Cause::Time);
+        }
+        let key =
+            registered.keys.find(&self.http, &token.key_id, token.algorithm).await.map_err(|none| match none {
+                NoKey::Unfit => AuthError::Token(Cause::Key),
+                NoKey::Away => AuthError::KeysAway,
+            })?;
+        if !crypto::is_signed(token.message, token.signature, &key, token.algorithm) {
+            return refuse(Cause::Signature);
+        }
+        if !registered.tenants.is_empty()
+            && !claims.tenant.as_ref().is_some_and(|tenant| registered.tenants.contains(tenant))
+        {
+            return Err(AuthError::Tenant);
+        }
+        self.rates.client(registered.client.name()).map_err(AuthError::TooOften)?;
+        // Fetching keys takes time.
+        let times = Times { now: now(), ..self.times };
+        if !claims.is_for_now(&times) {
+            return refuse(Cause::Time);
+        }
+        // Last, so that only whoever holds the key can use a token up, and by nothing but an answer.
+        let until = claims.expires.saturating_add(times.skew);
+        match self.used.as_ref().map(|used| used.take(&claims.issuer, &claims.id, until, times.now)) {
+            None | Some(Use::First) => Ok(registered.client.clone()),
+            Some(Use::Again) => refuse(Cause::Used),
+            Some(Use::Full) => Err(AuthError::Full),
+        }
+    }
+}
+
+/// What was found of a client's keys.
+#[derive(Debug)]
+pub struct Found {
+    /// Keys that can verify.
+    pub usable: usize,
+    /// Keys that cannot, counted from one, and why.
+    pub flaws: Vec<(usize, &'static str)>,
+}
+
+/// Looks at the keys of a client, as a server would; the error says why they cannot be had.
+///
+/// # Errors
+/// Nothing can be reached from here.
+pub fn look_at_keys(
+    client: &Registration,
+    allow_private: bool,
+) -> Result<impl Future<Output = Result<Found, &'static str>>, outbound::OutboundError> {
+    let http = outbound::client(allow_private, !is_of_https(client))?;
+    Ok(async move {
+        let keys = match &client.jwks_url {
+            Some(url) => keys::fetch(&http, url).await?.0,
+            None => KeySet::read(client.jwks.as_deref().unwrap_or_default().as_bytes())?,
+        };
+        Ok(Found { usable: keys.len(), flaws: keys.flaws().to_vec() })
+    })
+}
+
+fn is_of_https(client: &Registration) -> bool {
+    client.jwks_url.as_ref().is_some_and(|url| url.starts_with("https:"))
+}
+
+/// Whether a text is an address that the path of an endpoint can follow.
+fn is_base(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && !text.contains(['?', '#'])
+    })
+}
+
+fn registered(registration: Registration) -> (String, Registered) {
+    let client = VerifiedClient {
+        name: registration.name.into(),
+        fhir_servers: Some(registration.fhir_servers.into()),
+        version: registration.crd_version.as_deref().and_then(Version::named),
+    };
+    let keys = match registration.jwks_url {
+        Some(url) => Keys::there(client.name().to_owned(), url),
+        None => Keys::Here(KeySet::read(registration.jwks.unwrap_or_default().as_bytes()).unwrap_or_default()),
+    };
+    (registration.issuer, Registered { client, tenants: registration.tenants, keys })
+}
+
+fn now() -> u64 {
+    u64::try_from(Timestamp::now().as_second()).unwrap_or_default()
 }
 
 /// Lets in callers from this machine.
@@ -46,7 +269,7 @@ impl AuthError {
 /// The caller is somewhere else, or nobody knows where.
 pub fn local(peer: Option<IpAddr>) -> Result<VerifiedClient, AuthError> {
     peer.filter(|peer| peer.to_canonical().is_loopback())
-        .map(|_| VerifiedClient { name: "local".to_owned() })
+        .map(|_| VerifiedClient { name: "local".into(), fhir_servers: None, version: None })
         .ok_or(AuthError::NotLocal)
 }
 

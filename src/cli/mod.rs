@@ -1,6 +1,7 @@
 //! The commands: what they are called and what they take. Each has a file, none has logic of its own.
 
 mod check;
+mod client;
 mod decide;
 mod explain;
 mod ledger;
@@ -20,8 +21,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use covenant::answer::Manner;
+use covenant::auth::AuthSettingsError;
 use covenant::config::{LedgerSettings, Settings, SettingsError};
 use covenant::gather::ehr::EhrError;
+use covenant::http::tls::TlsError;
 use covenant::policy::SetError;
 use covenant::record::{ImportError, Ledger, LedgerError};
 use covenant::request::version::Version;
@@ -70,6 +73,11 @@ enum Action {
         #[command(subcommand)]
         action: ledger::Action,
     },
+    /// Look after the clients that are let in.
+    Client {
+        #[command(subcommand)]
+        action: ClientAction,
+    },
     /// Say how the server was used, in the measures of the guide.
     Metrics(metrics::Args),
     /// Look after the member directory.
@@ -89,6 +97,16 @@ enum MembersAction {
     },
     /// Say how many are in it, and since when.
     Status,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClientAction {
+    /// Say who is registered.
+    List,
+    /// Look whether the keys of all clients can be had and used.
+    Check,
+    /// Register another.
+    Add(client::New),
 }
 
 /// Why a command failed.
@@ -118,9 +136,18 @@ pub enum CommandError {
     /// The EHRs' FHIR servers.
     #[error("{0}")]
     Ehr(#[from] EhrError),
+    /// Who is let in.
+    #[error("{0}")]
+    Auth(#[from] AuthSettingsError),
+    /// How connections are encrypted.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// A schema that is built in.
     #[error("the schema {0} does not compile")]
     Schema(&'static str),
+    /// What was asked for takes a setting that is not there.
+    #[error("{0}")]
+    Usage(&'static str),
     /// What was asked for is not there, or not as it should be.
     #[error("{0}")]
     Other(String),
@@ -130,7 +157,13 @@ impl CommandError {
     /// 2 for what has to be put right before trying again, 1 for everything else.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings(_) | Self::Set(_) | Self::Schema(_) | Self::Ehr(_) => ExitCode::from(2),
+            Self::Settings(_)
+            | Self::Set(_)
+            | Self::Schema(_)
+            | Self::Ehr(_)
+            | Self::Auth(_)
+            | Self::Tls(_)
+            | Self::Usage(_) => ExitCode::from(2),
             Self::Ledger(error) if error.is_of_settings() => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
@@ -167,6 +200,9 @@ impl Command {
             Action::Replay { id } => replay::run(&settings, &id),
             Action::Ledger { action } => ledger::run(&settings, &action),
             Action::Metrics(args) => metrics::run(&settings, &args),
+            Action::Client { action: ClientAction::List } => client::list(&settings),
+            Action::Client { action: ClientAction::Check } => client::check(&settings),
+            Action::Client { action: ClientAction::Add(new) } => client::add(&settings, new),
             Action::Members { action: MembersAction::Import { files } } => members::import(&settings, &files),
             Action::Members { action: MembersAction::Status } => members::status(&settings),
         }

@@ -5,10 +5,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use covenant::config::{OnFailure, OpsSettings, Settings};
+use covenant::auth::{self, AuthSettingsError, Doorman};
+use covenant::config::{EhrSettings, OnFailure, OpsSettings, Settings};
 use covenant::gather::ehr::Ehr;
 use covenant::http::ops::Ops;
-use covenant::http::{self, App};
+use covenant::http::{self, App, tls};
 use covenant::policy::{self, Proved, Serving};
 use covenant::record::{self, Ledger, LedgerError, MemberDirectory, members};
 use covenant::request::schema;
@@ -31,12 +32,15 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     ledger.keep_policy_set(&set.hash, &files)?;
     let directory = directory(settings)?;
-    let ehr = Ehr::new(&settings.ehr)?;
+    let ehr = Ehr::new(&askable(settings)?)?;
+    let doorman = Doorman::of(&settings.auth, &settings.limits, settings.ehr.allow_private)?;
+    let tls = tls::config(&settings.tls, tls::LOOK)?;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
     let ops = operations(&settings.ops)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "Covenant answers for {} on http://{address}", set.payer.name)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "Covenant answers for {} on {scheme}://{address}", set.payer.name)?;
     writeln!(
         out,
         "  policies  {} ({} cases hold), set {}",
@@ -56,16 +60,23 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         Some(ops) => writeln!(out, "  operators http://{}, {} tokens", ops.socket.local_addr()?, ops.tokens.len())?,
         None => writeln!(out, "  operators none: ops.listen is empty")?,
     }
-    writeln!(out, "  no authentication is configured, so only this machine is answered")?;
-    writeln!(out, "Try:\n  curl http://{address}/cds-services")?;
+    match &doorman {
+        Some(doorman) => writeln!(out, "  clients   {}, by signed tokens", doorman.clients())?,
+        None => writeln!(out, "  no authentication is configured, so only this machine is answered")?,
+    }
+    writeln!(out, "Try:\n  curl {scheme}://{address}/cds-services")?;
     writeln!(
         out,
-        "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json http://{address}/cds-services/order-sign-crd"
+        "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json {scheme}://{address}/cds-services/order-sign-crd"
     )?;
     drop(out);
     let policies = Serving::new(Arc::new(set), proof);
     let mut app = App::new(policies.clone(), ledger.clone(), manner(settings), zone(settings)?, ehr)
-        .with_on_failure(settings.ledger.on_failure);
+        .with_on_failure(settings.ledger.on_failure)
+        .with_origins(&settings.cors_origins)
+        .with_doorman(doorman)
+        .with_tls(tls)
+        .with_proxy(settings.tls.behind_proxy);
     if let Some(directory) = directory {
         app = app.with_directory(Arc::new(directory));
     }
@@ -74,6 +85,19 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         reload::watch(folder.clone(), look, policies, ledger.clone(), app.counters().clone());
     }
     until_stopped(listener, ops, app, &ledger)
+}
+
+/// How EHRs are asked: the servers of all registered clients are askable, each for its own client.
+fn askable(settings: &Settings) -> Result<EhrSettings, CommandError> {
+    let mut ehr = settings.ehr.clone();
+    if let Some(file) = &settings.auth.clients {
+        let clients = auth::registrations(file, settings.auth.allow_http, settings.ehr.allow_private)
+            .map_err(AuthSettingsError::from)?;
+        ehr.servers.extend(clients.into_iter().flat_map(|client| client.fhir_servers));
+        ehr.servers.sort_unstable();
+        ehr.servers.dedup();
+    }
+    Ok(ehr)
 }
 
 /// Binds the operations listener, if there is to be one.

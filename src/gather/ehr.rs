@@ -3,7 +3,6 @@
 //! A token goes to a registered server or nowhere. Whatever the server does, an answer or the reason for none is there by
 //! the deadline, and what it sent is what was asked for, about the patient who was asked about (FAULTS E01–E12).
 
-mod address;
 mod base;
 mod call;
 mod circuit;
@@ -20,11 +19,10 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use reqwest::Client;
 use reqwest::header::HeaderValue;
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
 
 use super::learned::{Failure, Query, Reply};
 use crate::config::EhrSettings;
+use crate::outbound::{self, OutboundError};
 use crate::request::Access;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::{self, EhrLine};
@@ -32,12 +30,6 @@ use base::{Base, Unfit};
 use call::{Caller, Got};
 use circuit::Circuit;
 use warm::Warm;
-
-/// A connection that is not there after this long will not be in time; there is time for a second.
-const CONNECT: Duration = Duration::from_secs(1);
-
-/// How long an idle connection is kept: servers close theirs after a minute or so.
-const IDLE: Duration = Duration::from_secs(30);
 
 /// A token that ends sooner than this may have ended when the call arrives: the EHR counted from before it asked us.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -57,17 +49,9 @@ pub enum EhrError {
     /// An address that only we can reach, which is not allowed.
     #[error("ehr.servers: `{0}` is a private address, and ehr.allow_private is false")]
     Private(String),
-    /// No server could be trusted.
-    #[error(
-        "ehr.servers has https, and this machine has no certificate authorities (SSL_CERT_FILE names a file of them)"
-    )]
-    NobodyToTrust,
-    /// TLS cannot be had.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
-    /// HTTP cannot be had.
-    #[error("HTTP: {0}")]
-    Http(#[from] reqwest::Error),
+    /// Nothing can be reached.
+    #[error("ehr.servers: {0}")]
+    Outbound(#[from] OutboundError),
 }
 
 /// A server that may be asked.
@@ -302,26 +286,8 @@ enum Searched {
 }
 
 fn client(settings: &EhrSettings, only_http: bool) -> Result<Client, EhrError> {
-    let mut roots = RootCertStore::empty();
-    if !only_http {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err(EhrError::NobodyToTrust);
-        }
-    }
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let tls = tls.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth();
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(Arc::new(address::Resolver { allow_private: settings.allow_private }))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(CONNECT)
-        .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(settings.concurrent);
-    Ok(client.build()?)
+    let client = outbound::builder(settings.allow_private, only_http)?.pool_max_idle_per_host(settings.concurrent);
+    Ok(client.build().map_err(OutboundError::Http)?)
 }
 
 /// Whether a text can be a bearer token: it ends no header and begins no other.

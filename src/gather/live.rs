@@ -9,6 +9,7 @@ use super::ehr::{Ehr, Way};
 use super::learned::{Directory, Failure, LookupFailed, MemberQuery, MemberReply, Query, Reply, Source};
 use crate::request::Invocation;
 use crate::request::hook::Hook;
+use crate::telemetry;
 
 /// Whoever can be asked for one request.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ pub struct Asked<'a> {
     pub directory: Option<&'a dyn Directory>,
     /// The name of the verified client.
     pub client: &'a str,
+    /// The FHIR servers that may be asked for it; any that is registered, if nothing is said.
+    pub servers: Option<&'a [String]>,
     /// When the request came.
     pub received: Instant,
 }
@@ -36,6 +39,10 @@ impl<'a> Asked<'a> {
     pub fn of(self, invocation: &Invocation<'_>) -> Live<'a> {
         let server = invocation.fhir_server.as_deref();
         let way = server.zip(invocation.access.as_ref()).map(|(server, access)| {
+            if self.servers.is_some_and(|servers| !servers.iter().any(|own| is_same(own, server))) {
+                telemetry::ehr_not_registered();
+                return Err(Failure::NotRegistered);
+            }
             let mut way = self.ehr.way(server, access, &invocation.patient_id, self.received)?;
             self.client.clone_into(&mut way.client);
             // What is asked early is there when the order is signed; an order itself is never taken from memory.
@@ -45,6 +52,11 @@ impl<'a> Asked<'a> {
         });
         Live { asked: self, way }
     }
+}
+
+/// Whether two writings name one server: a slash at the end says nothing. [`Ehr::way`] looks at the rest.
+fn is_same(own: &str, server: &str) -> bool {
+    own.trim_end_matches('/') == server.trim_end_matches('/')
 }
 
 impl Source for Live<'_> {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use super::admit::admit;
 use super::{App, JSON};
 use crate::policy::model::{Card, PolicySet};
 use crate::request::hook::SERVICES;
@@ -51,6 +53,13 @@ fn add(options: &mut Vec<Value>, topics: &BTreeMap<&str, &str>) {
 }
 
 /// Says it, for the policies that serve now.
-pub(super) async fn discovery(app: Data<App>) -> HttpResponse {
+pub(super) async fn discovery(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let open = app.doorman.as_ref().is_none_or(|doorman| doorman.discovery_open);
+    if !open {
+        let call = Uuid::new_v4().to_string();
+        if let Err(problem) = admit(&app, &request, &call).await {
+            return problem.response(&call);
+        }
+    }
     HttpResponse::Ok().content_type(JSON).body(document(&app.policies.now()))
 }

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::{App, REQUEST_ID, body};
+use super::{App, REQUEST_ID, admit, body};
 use crate::answer::Refusal;
-use crate::auth::{self, VerifiedClient};
+use crate::auth::VerifiedClient;
 use crate::record::{self, Feedback, Outcome, Recorded};
 use crate::request::RequestError;
 use crate::request::feedback::{self, Item};
@@ -31,7 +31,7 @@ pub(super) async fn feedback(
 ) -> HttpResponse {
     let (started, call) = (Instant::now(), Uuid::new_v4().to_string());
     let service = hook::service(&id);
-    let outcome = story(&app, &request, service, &mut payload).await;
+    let outcome = story(&app, &request, service, &mut payload, &call).await;
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let service = service.map_or("", |service| service.id);
     let response = match outcome {
@@ -56,8 +56,9 @@ async fn story(
     request: &HttpRequest,
     service: Option<&'static Service>,
     payload: &mut Payload,
+    call: &str,
 ) -> Result<Recorded<usize>, Problem> {
-    let client = auth::local(request.peer_addr().map(|peer| peer.ip())).map_err(Problem::Unknown)?;
+    let client = admit::admit(app, request, call).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
     let body = body::read(request, payload, &app.manner.limits).await?;

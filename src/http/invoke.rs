@@ -12,9 +12,9 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::{App, JSON, REQUEST_ID, body};
-use crate::answer::{self, Moment, Refusal};
-use crate::auth::{self, VerifiedClient};
+use super::{App, JSON, REQUEST_ID, admit, body};
+use crate::answer::{self, Manner, Moment, Refusal};
+use crate::auth::VerifiedClient;
 use crate::gather::live::Asked;
 use crate::record::{self, Entry, Recorded, Response};
 use crate::request::Invocation;
@@ -53,14 +53,14 @@ async fn story(
     payload: &mut Payload,
     invocation: Uuid,
 ) -> Outcome {
-    let client = auth::local(request.peer_addr().map(|peer| peer.ip())).map_err(Problem::Unknown)?;
+    let client = admit::admit(app, request, &invocation.to_string()).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
     let body = body::read(request, payload, &app.manner.limits).await?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
     app.once
-        .answer(service.id, body, || {
-            guarded(shared.clone(), answer_and_record(shared, client, service, kept, invocation))
+        .answer(service.id, client.name(), body, || {
+            guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation))
         })
         .await
 }
@@ -75,9 +75,16 @@ async fn answer_and_record(
 ) -> Outcome {
     let (started, set) = (Instant::now(), app.policies.now());
     let moment = Moment::now(&app.zone);
-    let whom = Asked { ehr: &app.ehr, directory: app.directory.as_deref(), client: client.name(), received: started };
+    let whom = Asked {
+        ehr: &app.ehr,
+        directory: app.directory.as_deref(),
+        client: client.name(),
+        servers: client.fhir_servers(),
+        received: started,
+    };
+    let manner = Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner };
     let source = |invocation: &Invocation<'_>| whom.of(invocation);
-    let answer = answer::answer(&body, service, &set, &app.manner, &moment, source).await;
+    let answer = answer::answer(&body, service, &set, &manner, &moment, source).await;
     let asked = Entry::asked(invocation, moment.at, moment.today, moment.seed, service.id, client.name(), &set.hash);
     let answer = match answer {
         Ok(answer) => answer,

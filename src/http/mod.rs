@@ -1,6 +1,8 @@
 //! The edge: all routes on one screen. Nothing else in the program knows HTTP.
 
+mod admit;
 mod body;
+mod cors;
 mod counted;
 pub mod discovery;
 mod feedback;
@@ -8,6 +10,7 @@ mod invoke;
 mod once;
 pub mod ops;
 pub mod problem;
+pub mod tls;
 
 use std::io;
 use std::net::TcpListener;
@@ -17,13 +20,16 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer};
 use jiff::tz::TimeZone;
+use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::answer::Manner;
+use crate::auth::Doorman;
 use crate::config::OnFailure;
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
@@ -49,6 +55,10 @@ pub struct App {
     places: Semaphore,
     once: Once,
     counters: Counters,
+    doorman: Option<Doorman>,
+    origins: Arc<[String]>,
+    tls: Option<ServerConfig>,
+    behind_proxy: bool,
 }
 
 impl std::fmt::Debug for App {
@@ -78,6 +88,10 @@ impl App {
             places,
             once: Once::default(),
             counters,
+            doorman: None,
+            origins: Arc::default(),
+            tls: None,
+            behind_proxy: false,
         }
     }
 
@@ -93,6 +107,30 @@ impl App {
         Self { directory: Some(directory), ..self }
     }
 
+    /// With a doorman, who lets in registered clients from anywhere. Without one only this machine is let in.
+    #[must_use]
+    pub fn with_doorman(self, doorman: Option<Doorman>) -> Self {
+        Self { doorman, ..self }
+    }
+
+    /// With TLS on the public listener.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<ServerConfig>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// With a proxy before it whose word is taken for whom it speaks.
+    #[must_use]
+    pub fn with_proxy(self, behind_proxy: bool) -> Self {
+        Self { behind_proxy, ..self }
+    }
+
+    /// With origins whose pages may call from a browser.
+    #[must_use]
+    pub fn with_origins(self, origins: &[String]) -> Self {
+        Self { origins: origins.into(), ..self }
+    }
+
     /// What this server counts.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -106,11 +144,16 @@ impl App {
 /// The socket cannot be listened on.
 pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Server> {
     let app = Data::from(app.into());
-    let server = HttpServer::new(move || Routes::new().app_data(app.clone()).configure(routes))
-        .client_request_timeout(Duration::from_secs(5))
-        .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(5)
-        .listen(listener)?;
+    let tls = app.tls.clone();
+    let server =
+        HttpServer::new(move || Routes::new().app_data(app.clone()).wrap(from_fn(cors::cors)).configure(routes))
+            .client_request_timeout(Duration::from_secs(5))
+            .keep_alive(Duration::from_secs(75))
+            .shutdown_timeout(5);
+    let server = match tls {
+        Some(tls) => server.tls_handshake_timeout(Duration::from_secs(5)).listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
     Ok(server.run())
 }
 

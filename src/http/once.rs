@@ -11,8 +11,9 @@ use super::invoke::Outcome;
 
 type Answering = Shared<BoxFuture<'static, Outcome>>;
 
-/// A service and a length of body: bodies of one length that differ do so in their first bytes.
-type Key = (&'static str, usize);
+/// A service, a client and a length of body: bodies of one length that differ do so in their first bytes. What one client
+/// is answered is never another's.
+type Key = (&'static str, String, usize);
 
 type InFlight = HashMap<Key, Vec<Waited>>;
 
@@ -32,13 +33,14 @@ impl Once {
     pub(super) async fn answer(
         &self,
         service: &'static str,
+        client: &str,
         body: Bytes,
         start: impl FnOnce() -> BoxFuture<'static, Outcome>,
     ) -> Outcome {
-        let key = (service, body.len());
+        let key = (service, client.to_owned(), body.len());
         let answering = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let same_length = all.entry(key).or_default();
+            let same_length = all.entry(key.clone()).or_default();
             match same_length.iter_mut().find(|other| other.body == body) {
                 Some(same) => {
                     same.waiting += 1;
@@ -55,15 +57,15 @@ impl Once {
         answering.await
     }
 
-    fn leave(&self, key: Key, body: &Bytes) {
+    fn leave(&self, key: &Key, body: &Bytes) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(same_length) = all.get_mut(&key) {
+        if let Some(same_length) = all.get_mut(key) {
             if let Some(same) = same_length.iter_mut().find(|other| other.body == *body) {
                 same.waiting -= 1;
             }
             same_length.retain(|other| other.waiting > 0);
             if same_length.is_empty() {
-                all.remove(&key);
+                all.remove(key);
             }
         }
     }
@@ -78,6 +80,6 @@ struct Leaving<'o> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.once.leave(self.key, &self.body);
+        self.once.leave(&self.key, &self.body);
     }
 }

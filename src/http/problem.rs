@@ -79,6 +79,16 @@ impl Problem {
             Self::Refused(Refusal::Render(_)) => {
                 row(500, "exception", "The answer failed our own checks and was not sent.")
             }
+            Self::Unknown(AuthError::KeysAway) => {
+                row(503, "transient", "The caller's keys cannot be fetched now. Please try again.")
+            }
+            Self::Unknown(AuthError::Full) => {
+                row(503, "throttled", "Too many callers are known now. Please try again.")
+            }
+            Self::Unknown(AuthError::TooOften(_)) => {
+                row(429, "throttled", "The caller calls too often. Please try again later.")
+            }
+            Self::Unknown(AuthError::Tenant) => row(403, "forbidden", "The caller may not call for this tenant."),
             Self::Unknown(_) => row(401, "login", "The caller is not known here."),
             Self::Ledger(LedgerError::Locked) => {
                 row(503, "lock-error", "The answer could not be recorded. Please try again.")
@@ -134,6 +144,9 @@ impl Problem {
             .insert_header((CACHE_CONTROL, "no-store"));
         match self {
             Self::Method(allowed) => _ = response.insert_header((ALLOW, *allowed)),
+            Self::Unknown(AuthError::KeysAway | AuthError::Full) => _ = response.insert_header((RETRY_AFTER, "2")),
+            Self::Unknown(AuthError::TooOften(seconds)) => _ = response.insert_header((RETRY_AFTER, *seconds)),
+            Self::Unknown(AuthError::Tenant) => {}
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
             Self::Busy => _ = response.insert_header((RETRY_AFTER, "1")),
             Self::Ledger(LedgerError::NoSuchCard) => {}

@@ -112,8 +112,7 @@ pub fn hash(files: &[File]) -> String {
 }
 
 /// Files are the operator's own: only what could exhaust the machine is bounded.
-const LIMITS: Limits =
-    Limits { body_bytes: usize::MAX, body_seconds: 0, depth: 128, nodes: 10_000_000, orders: 0, in_flight: 0 };
+const LIMITS: Limits = Limits::of_text(128, 10_000_000);
 
 /// Reads a set.
 ///

@@ -69,7 +69,7 @@ mod tests {
     use crate::request::json::Json;
 
     fn spliced(order: &str) -> String {
-        let limits = Limits { body_bytes: 0, body_seconds: 0, depth: 9, nodes: 99, orders: 0, in_flight: 0 };
+        let limits = Limits::of_text(9, 99);
         let json = Json::scan(order.as_bytes(), &limits).unwrap();
         splice(json.root(), |item| item.raw().contains("ours"), r#"{"url":"new"}"#)
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn r05_changed_members_stand_where_they_stood() {
-        let limits = Limits { body_bytes: 0, body_seconds: 0, depth: 9, nodes: 99, orders: 0, in_flight: 0 };
+        let limits = Limits::of_text(9, 99);
         let json = Json::scan(br#"{"a":1, "b" : {"a":2}, "c":1.10}"#, &limits).unwrap();
         let members =
             [("c", "3"), ("d", "[4]"), ("a", "\"x\"")].map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -5,10 +5,10 @@ use std::fs;
 use std::net::TcpListener;
 
 use covenant::answer::Moment;
-use covenant::config::{DEFAULTS, EhrSettings, Hidden, LedgerSettings, OpsSettings, Settings, variable};
+use covenant::config::{AuthSettings, DEFAULTS, EhrSettings, Hidden, LedgerSettings, OpsSettings, Settings, variable};
 use jiff::tz::TimeZone;
 
-use crate::support::{Environment, Place, PolicyFolder, Request, Served, order};
+use crate::support::{Certified, Environment, Place, PolicyFolder, Request, Served, order};
 
 /// What an operator sees of a setting in a place.
 type Look = Box<dyn Fn(&Place, Environment<'_>) -> String>;
@@ -80,6 +80,15 @@ fn limits() -> Vec<Setting> {
         setting("limits.nodes", ["50", "5000"], ["400 too-costly", "answered"], decided(order("47383"))),
         setting("limits.orders", ["1", "2"], ["422 too-costly", "answered"], decided(order("47383").times(2))),
         setting("limits.in_flight", ["0", "1"], ["503", "200"], status_of(order("47383"))),
+        setting("limits.live_tokens", ["1", "2"], ["1", "2"], read(|it| it.limits.live_tokens.to_string())),
+        // What comes of these is in `faults::rates`. Here it is what was read.
+        setting("limits.client_per_minute", ["1", "2"], ["1", "2"], read(|it| it.limits.client_per_minute.to_string())),
+        setting(
+            "limits.failures_per_minute",
+            ["1", "2"],
+            ["1", "2"],
+            read(|it| it.limits.failures_per_minute.to_string()),
+        ),
     ]
 }
 
@@ -163,6 +172,43 @@ fn operating() -> Vec<Setting> {
     ]
 }
 
+/// Who is let in is in `faults::auth`, TLS in `faults::tls`, browsers in `faults::cors`. Here it is what was read.
+fn letting_in() -> Vec<Setting> {
+    fn read(seen: fn(AuthSettings) -> String) -> Look {
+        super::settings::read(move |settings| seen(settings.auth))
+    }
+    let same = |key, values, seen| setting(key, values, values, read(seen));
+    let path = |path: Option<std::path::PathBuf>| path.unwrap().to_str().unwrap().to_owned();
+    let (one, two) = ("https://a.example", "https://b.example/crd");
+    let base = read(|auth| auth.base_url.unwrap());
+    let (page, other) = ("https://a.example", " https://a.example , http://b.example:8080,");
+    let origins = super::settings::read(|settings| settings.cors_origins.join(" "));
+    vec![
+        setting("auth.clients", ["a", "b"], ["a", "b"], read(|auth| auth.clients.unwrap().display().to_string())),
+        setting("auth.base_url", [one, "https://b.example/crd/"], [one, two], base),
+        setting(
+            "auth.algorithms",
+            ["ES384", "ES384, RS384"],
+            ["ES384", "ES384 RS384"],
+            read(|auth| auth.algorithms.join(" ")),
+        ),
+        same("auth.longest_seconds", ["1", "2"], |auth| auth.longest_seconds.to_string()),
+        same("auth.skew_seconds", ["1", "2"], |auth| auth.skew_seconds.to_string()),
+        same("auth.single_use_jti", ["false", "true"], |auth| auth.single_use_jti.to_string()),
+        same("auth.discovery_open", ["false", "true"], |auth| auth.discovery_open.to_string()),
+        same("auth.allow_http", ["true", "false"], |auth| auth.allow_http.to_string()),
+        setting("tls.certificate", ["a", "b"], ["a", "b"], super::settings::read(move |it| path(it.tls.certificate))),
+        setting("tls.key", ["a", "b"], ["a", "b"], super::settings::read(move |it| path(it.tls.key))),
+        setting(
+            "tls.behind_proxy",
+            ["true", "false"],
+            ["true", "false"],
+            super::settings::read(|it| it.tls.behind_proxy.to_string()),
+        ),
+        setting("cors_origins", [page, other], [page, "https://a.example http://b.example:8080"], origins),
+    ]
+}
+
 /// How EHRs are asked is seen by the client that asks them, whose own tests are `ehr`. Here it is what was read.
 fn asking() -> Vec<Setting> {
     fn read(seen: fn(EhrSettings) -> String) -> Look {
@@ -222,7 +268,10 @@ fn every_setting_works_in_the_file_and_in_the_environment_which_wins() {
     let look = setting("policies_look_seconds", ["1", "2"], ["1", "2"], look);
     let policies = setting("policies", paths, [&hash(&one), &hash(&two)], checked);
     let tried = try_all(
-        [limits(), places(), keeping(), asking(), operating(), vec![policies, look]].into_iter().flatten().collect(),
+        [limits(), places(), keeping(), letting_in(), asking(), operating(), vec![policies, look]]
+            .into_iter()
+            .flatten()
+            .collect(),
     );
     assert_eq!(tried, DEFAULTS.iter().map(|(key, _)| *key).collect(), "a setting has no test");
 }
@@ -245,6 +294,12 @@ fn a_setting_that_cannot_be_used_is_refused() {
         ("listen = 8633", "listen"),
         ("time_zone = \"Mars/Olympus\"", "time_zone"),
         ("payer_check = \"never\"", "never"),
+        ("cors_origins = \"*\"", "cors_origins"),
+        ("cors_origins = \"null\"", "cors_origins"),
+        ("cors_origins = \"https://desk.example.org/\"", "cors_origins"),
+        ("cors_origins = \"https://*.example.org\"", "cors_origins"),
+        ("cors_origins = \"HTTPS://desk.example.org\"", "cors_origins"),
+        ("cors_origins = \"https://desk.example.org:443\"", "cors_origins"),
         ("limits.depth = -1", "depth"),
         ("limits.depth = \"deep\"", "depth"),
         ("listen = ", "covenant.toml"),
@@ -271,4 +326,34 @@ fn an_address_that_others_can_reach_is_refused_while_nobody_is_asked_who_they_ar
         ran.failed(2, &["no authentication is configured", "only loopback"]);
     }
     drop(Place::empty().serve_in(&[("COVENANT_LISTEN", "127.0.0.2:0")]));
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_refused_while_what_is_said_can_be_read() {
+    let place = Place::empty();
+    let clients = place.write("clients.toml", "");
+    let known = [
+        ("COVENANT_LISTEN", "0.0.0.0:0"),
+        ("COVENANT_AUTH_CLIENTS", clients.to_str().unwrap()),
+        ("COVENANT_AUTH_BASE_URL", "https://crd.payer.example"),
+    ];
+    place.run_in(&known, &["serve"]).failed(2, &["there is no TLS", "tls.certificate", "tls.behind_proxy"]);
+    let with = |more: &[(&'static str, &str)]| drop(place.serve_in(&[&known, more].concat()));
+    with(&[("COVENANT_TLS_BEHIND_PROXY", "true")]);
+    let [certificate, key] = Certified::new("localhost").writes(&place);
+    with(&[("COVENANT_TLS_CERTIFICATE", certificate.to_str().unwrap()), ("COVENANT_TLS_KEY", key.to_str().unwrap())]);
+}
+
+#[test]
+fn plain_http_to_ehrs_has_to_be_asked_for_where_others_reach_us() {
+    let allowed = |text: &str| {
+        let place = Place::with_settings(&format!("{text}\n[auth]\nclients = \"clients.toml\""));
+        Settings::read(Some(&place.path("covenant.toml")), |_| None).unwrap().ehr.allow_http
+    };
+    let proxied = "tls.behind_proxy = true";
+    assert!(allowed(""));
+    assert!(!allowed(proxied));
+    assert!(!allowed(&format!("{proxied}\nlisten = \"0.0.0.0:8633\"")));
+    assert!(!allowed("listen = \"0.0.0.0:8633\"\ntls.certificate = \"a\"\ntls.key = \"b\""));
+    assert!(allowed(&format!("{proxied}\nehr.allow_http = true")));
 }

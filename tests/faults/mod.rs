@@ -1,6 +1,8 @@
 //! One test a row of FAULTS: what goes wrong, and the exact answer.
 
 mod answer;
+mod auth;
+mod cors;
 mod coverage;
 mod envelope;
 mod feedback;
@@ -8,5 +10,7 @@ mod gathering;
 mod json;
 mod ledger;
 mod orders;
+mod rates;
 mod secrets;
+mod tls;
 mod transport;

@@ -4,13 +4,15 @@ use std::net::TcpListener;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use covenant::answer::{Manner, Moment};
+use covenant::auth::Doorman;
 use covenant::config::{OpsSettings, Secret, Settings, Token};
 use covenant::gather::ehr::Ehr;
 use covenant::http::ops::Ops;
-use covenant::http::{self, App};
+use covenant::http::{self, App, tls};
 use covenant::policy::check::Proof;
 use covenant::policy::model::PolicySet;
 use covenant::policy::{self, Serving};
@@ -19,15 +21,19 @@ use covenant::request::version::Version;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::TestLedger;
 use super::call::Caller;
 use super::ehr::RunningEhr;
+use super::tokens::BASE_URL;
+use super::{Certified, Place, TestLedger};
 
 /// The embedded policy set, proved once for all tests.
 static EMBEDDED: LazyLock<(Arc<PolicySet>, Proof)> = LazyLock::new(|| {
     let proved = policy::open(None, Moment::now(&TimeZone::UTC).today).unwrap();
     (Arc::new(proved.set), proved.proof)
 });
+
+/// How often a test's server looks whether its certificate has changed.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What lets the operator of a test in, whose name is `alice`.
 pub const SECRET: &str = "planted-secret-of-an-operator-0123456789";
@@ -67,6 +73,26 @@ impl TestApp {
             settings.ehr.servers = vec![ehr.base()];
             settings.ehr.allow_private = true;
         })
+    }
+
+    /// With a doorman who lets in the clients of a file of registrations, and other settings.
+    pub fn guarded(clients: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let place = Place::empty();
+        let file = place.write("clients.toml", clients);
+        Self::with_settings(|settings| {
+            settings.auth.clients = Some(file);
+            settings.auth.base_url = Some(BASE_URL.to_owned());
+            settings.auth.allow_http = true;
+            // All that tests send comes from one address.
+            settings.limits.failures_per_minute = 0;
+            settings.ehr.allow_private = true;
+            change(settings);
+        })
+    }
+
+    /// Whoever calls it by TLS.
+    pub fn by_tls(&self, certified: &Certified) -> Caller {
+        Caller::by_tls(self.caller.address, certified)
     }
 
     /// With a listener for operators, and another ledger.
@@ -198,7 +224,13 @@ fn app(
         default_version: Version::V2_0,
     };
     let (zone, ehr) = (TimeZone::get(&settings.time_zone).unwrap(), Ehr::new(&settings.ehr).unwrap());
-    (App::new(Serving::new(set, proof), ledger, manner, zone, ehr), settings.ops)
+    let doorman = Doorman::of(&settings.auth, &settings.limits, settings.ehr.allow_private).unwrap();
+    let app = App::new(Serving::new(set, proof), ledger, manner, zone, ehr)
+        .with_doorman(doorman)
+        .with_origins(&settings.cors_origins)
+        .with_proxy(settings.tls.behind_proxy)
+        .with_tls(tls::config(&settings.tls, LOOK).unwrap());
+    (app, settings.ops)
 }
 
 impl Deref for TestApp {

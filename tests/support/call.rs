@@ -7,13 +7,15 @@ use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 
-use super::{Connection, Reply};
+use super::tokens::bearer;
+use super::{Certified, Connection, Reply};
 
 /// An EHR that calls one server.
 #[derive(Clone)]
 pub struct Caller {
     /// Where the server listens.
     pub address: SocketAddr,
+    base: String,
     client: Client,
 }
 
@@ -24,7 +26,28 @@ impl Caller {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-        Self { address, client: Client::builder().tls_backend_preconfigured(tls).build().unwrap() }
+        let client = Client::builder().tls_backend_preconfigured(tls).build().unwrap();
+        Self { address, base: format!("http://{address}"), client }
+    }
+
+    /// An EHR that calls the server at this address by TLS, as `localhost`, and trusts its certificate.
+    pub fn by_tls(address: SocketAddr, certified: &Certified) -> Self {
+        let tls = certified.trusted(rustls::ALL_VERSIONS);
+        let client = Client::builder().tls_backend_preconfigured(tls).resolve("localhost", address);
+        let base = format!("https://localhost:{}", address.port());
+        Self { address, base, client: client.pool_max_idle_per_host(0).build().unwrap() }
+    }
+
+    /// Calls order-sign with a token.
+    pub fn sign_as_client(&self, token: &str, body: impl Into<Vec<u8>>) -> Reply {
+        self.sign_with_header("Authorization", &bearer(token), body)
+    }
+
+    /// Posts JSON to a page with headers.
+    pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Reply {
+        let call = self.client.post(format!("{}{path}", self.base)).header("Content-Type", "application/json");
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(*name, *value));
+        reply(call.body(body.into())).unwrap()
     }
 
     /// Calls order-sign.
@@ -70,7 +93,7 @@ impl Caller {
 
     /// Tells what became of cards that a service showed.
     pub fn tell_of(&self, service: &str, body: impl Into<Vec<u8>>) -> Reply {
-        let url = format!("http://{}/cds-services/{service}/feedback", self.address);
+        let url = format!("{}/cds-services/{service}/feedback", self.base);
         reply(self.client.post(url).header("Content-Type", "application/json").body(body.into())).unwrap()
     }
 
@@ -81,7 +104,7 @@ impl Caller {
 
     /// Gets a page with headers.
     pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
-        let call = self.client.get(format!("http://{}{path}", self.address));
+        let call = self.client.get(format!("{}{path}", self.base));
         reply(headers.iter().fold(call, |call, (name, value)| call.header(*name, *value))).unwrap()
     }
 
@@ -98,7 +121,7 @@ impl Caller {
 
     /// Posts JSON to a page.
     pub fn post_to(&self, path: &str, body: impl Into<Vec<u8>>) -> Reply {
-        let call = self.client.post(format!("http://{}{path}", self.address));
+        let call = self.client.post(format!("{}{path}", self.base));
         reply(call.header("Content-Type", "application/json").body(body.into())).unwrap()
     }
 
@@ -112,7 +135,7 @@ impl Caller {
     }
 
     fn post(&self, service: &str, media_type: &str) -> RequestBuilder {
-        let url = format!("http://{}/cds-services/{service}", self.address);
+        let url = format!("{}/cds-services/{service}", self.base);
         self.client.post(url).header("Content-Type", media_type)
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::Certified;
 use super::call::Caller;
 
 /// How long anything that must happen may take before a test gives up.
@@ -189,6 +190,11 @@ impl Served {
         self.running.child.id()
     }
 
+    /// Whoever calls it by TLS.
+    pub fn by_tls(&self, certified: &Certified) -> Caller {
+        Caller::by_tls(self.caller.address, certified)
+    }
+
     /// Kills it as a power cut would (`kill -9`), and gives back what it wrote: standard output and standard error.
     pub fn kill(mut self) -> (String, String) {
         self.running.kill()
@@ -223,7 +229,7 @@ impl Running {
             let mut all = String::new();
             for line in out.lines() {
                 let line = line.unwrap();
-                if let Some((_, address)) = line.split_once(" on http://") {
+                if let Some((_, address)) = line.split_once(" on http://").or_else(|| line.split_once(" on https://")) {
                     tell.send(address.parse().unwrap()).unwrap();
                 }
                 if let Some((address, _)) = line.strip_prefix("  operators http://").and_then(|it| it.split_once(',')) {

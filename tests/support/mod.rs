@@ -2,20 +2,25 @@
 
 mod app;
 mod call;
+mod certificates;
 pub mod chaos;
 mod child;
 mod ehr;
+mod keys;
 mod ledgers;
 mod policies;
 pub mod postgres;
 mod raw;
 mod reply;
 mod request;
+pub mod tokens;
 
 pub use app::{SECRET, TestApp, app_with, operated};
 pub use call::Caller;
+pub use certificates::Certified;
 pub use child::{Environment, Place, Ran, Served};
 pub use ehr::{Behaviour, FakeEhr, RunningEhr};
+pub use keys::{KeyServer, Serves};
 pub use ledgers::TestLedger;
 pub use policies::{PolicyFolder, RULES};
 pub use raw::Connection;

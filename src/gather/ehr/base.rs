@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::address::is_public;
 use crate::config::EhrSettings;
 use crate::gather::learned::Query;
+use crate::outbound::is_public;
 
 /// Ids are at most 64 characters by the standard; some servers' are longer.
 const LONGEST_ID: usize = 255;

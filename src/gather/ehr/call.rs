@@ -1,6 +1,5 @@
 //! One GET: within its deadline and its bytes, not redirected, and repeated once where that may help.
 
-use std::error::Error;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
@@ -8,8 +7,8 @@ use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use super::Way;
-use super::address::Private;
 use crate::gather::learned::Failure;
+use crate::outbound;
 use crate::telemetry;
 
 /// What is waited before asking again, if the server does not say.
@@ -137,12 +136,8 @@ fn pause(response: &Response) -> Duration {
 
 /// A connection that failed: by the server, or because it would have led to where it may not.
 fn broken(error: &reqwest::Error) -> Trouble {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(inner) = cause {
-        if inner.is::<Private>() {
-            return Trouble::Untold(Failure::NotRegistered);
-        }
-        cause = inner.source();
+    if outbound::was_private(error) {
+        return Trouble::Untold(Failure::NotRegistered);
     }
     Trouble::Again(PAUSE)
 }

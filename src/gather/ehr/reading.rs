@@ -11,7 +11,7 @@ use crate::request::json::{Json, View};
 
 /// As deep and as many values as a request may have by default. Bytes and time were counted while it came; the rest is
 /// about requests only.
-const LIMITS: Limits = Limits { body_bytes: 0, body_seconds: 0, depth: 64, nodes: 100_000, orders: 0, in_flight: 0 };
+const LIMITS: Limits = Limits::of_text(64, 100_000);
 
 /// Where resources say whose they are.
 const WHOSE: [&str; 4] = ["subject", "patient", "beneficiary", "for"];

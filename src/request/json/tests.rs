@@ -7,8 +7,7 @@ use serde_json::Value;
 use super::{Json, JsonFault};
 use crate::config::Limits;
 
-const LIMITS: Limits =
-    Limits { body_bytes: 1 << 21, body_seconds: 5, depth: 64, nodes: 100_000, orders: 50, in_flight: 1 };
+const LIMITS: Limits = Limits::of_text(64, 100_000);
 
 fn fault(text: impl AsRef<[u8]>) -> Option<JsonFault> {
     Json::scan(text.as_ref(), &LIMITS).err().map(|error| error.fault)

@@ -1,0 +1,117 @@
+//! TLS in the server itself: 1.2 and 1.3, with a certificate that is read again when its file changes.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+
+use crate::config::TlsSettings;
+use crate::telemetry;
+
+/// How often it is looked whether the files have changed.
+pub const LOOK: Duration = Duration::from_secs(5);
+
+/// Why TLS cannot be spoken as the settings say.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Only one of two files is named.
+    #[error("tls.certificate and tls.key go together")]
+    Half,
+    /// A file cannot be read, or holds something else.
+    #[error("{0} cannot be read: it must be a PEM file with {1}")]
+    File(&'static str, &'static str),
+    /// The certificate is not for the key.
+    #[error("tls.key is not the key of tls.certificate, or of a kind that is not supported")]
+    Pair,
+    /// TLS cannot be had.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The certificate that serves, and where it comes from.
+struct Certificates {
+    files: [PathBuf; 2],
+    serving: RwLock<Arc<CertifiedKey>>,
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.serving.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// How TLS is spoken; none where no certificate is named. The files are looked at so often.
+///
+/// # Errors
+/// [`TlsError`]
+pub fn config(settings: &TlsSettings, look: Duration) -> Result<Option<ServerConfig>, TlsError> {
+    let files = match (&settings.certificate, &settings.key) {
+        (Some(certificate), Some(key)) => [certificate.clone(), key.clone()],
+        (None, None) => return Ok(None),
+        _ => return Err(TlsError::Half),
+    };
+    let serving = RwLock::new(read(&files)?);
+    let certificates = Arc::new(Certificates { files, serving });
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates.clone());
+    watch(&certificates, look);
+    Ok(Some(config))
+}
+
+fn read(files: &[PathBuf; 2]) -> Result<Arc<CertifiedKey>, TlsError> {
+    let [certificate, key] = files;
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|_| TlsError::File("tls.certificate", "a certificate and those that lead to its root"))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|_| TlsError::File("tls.key", "a private key"))?;
+    let key = ring::sign::any_supported_type(&key).map_err(|_| TlsError::Pair)?;
+    if chain.is_empty() {
+        return Err(TlsError::File("tls.certificate", "a certificate and those that lead to its root"));
+    }
+    let pair = CertifiedKey::new(chain, key);
+    pair.keys_match().map_err(|_| TlsError::Pair)?;
+    Ok(Arc::new(pair))
+}
+
+/// Reads the files again when they have changed. What cannot be used leaves the certificate that serves.
+fn watch(certificates: &Arc<Certificates>, look: Duration) {
+    let changed = |files: &[PathBuf; 2]| files.each_ref().map(|file| file.metadata().and_then(|it| it.modified()).ok());
+    let mut seen = changed(&certificates.files);
+    let serving = Arc::downgrade(certificates);
+    thread::spawn(move || {
+        loop {
+            thread::sleep(look);
+            // Where nothing is served any more there is nothing to look at.
+            let Some(certificates) = serving.upgrade() else { return };
+            let now = changed(&certificates.files);
+            if now == seen {
+                continue;
+            }
+            seen = now;
+            match read(&certificates.files) {
+                Ok(pair) => {
+                    *certificates.serving.write().unwrap_or_else(PoisonError::into_inner) = pair;
+                    telemetry::certificate_changed();
+                }
+                Err(error) => telemetry::certificate_kept(&error.to_string()),
+            }
+        }
+    });
+}

@@ -1,0 +1,184 @@
+//! Who calls too often is told when to come again, and nobody else is (FAULTS T16, T18, A24).
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use covenant::config::Settings;
+
+use crate::support::tokens::{Draft, Signer, bearer, jwks};
+use crate::support::{Reply, TestApp, order};
+
+/// Two clients.
+struct Two {
+    signers: [Signer; 2],
+    app: TestApp,
+}
+
+impl Two {
+    fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let signers = ["one", "other"].map(Signer::es384);
+        let clients = signers.each_ref().map(|signer| {
+            let (name, keys) = (&signer.id, jwks([signer.jwk()]));
+            format!("[[client]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\njwks = '{keys}'\n")
+        });
+        Self { app: TestApp::guarded(&clients.concat(), change), signers }
+    }
+
+    fn token(&self, index: usize) -> String {
+        let signer = &self.signers[index];
+        bearer(&Draft::of(&format!("https://{}.example", signer.id), signer).signed_by(signer))
+    }
+
+    fn sends(&self, index: usize) -> Reply {
+        self.app.sign_with_header("Authorization", &self.token(index), order("47383"))
+    }
+
+    /// A token that lets nobody in, from an address that a proxy tells of.
+    fn fails(&self, forwarded: &str) -> Reply {
+        let headers = [("Authorization", "Bearer a.b.c"), ("X-Forwarded-For", forwarded)];
+        self.app.invoke_with_headers(&headers, order("47383"))
+    }
+
+    fn sends_from(&self, index: usize, forwarded: &str) -> Reply {
+        let token = self.token(index);
+        let headers = [("Authorization", &*token), ("X-Forwarded-For", forwarded)];
+        self.app.invoke_with_headers(&headers, order("47383"))
+    }
+}
+
+/// It must be told to come again, and when.
+#[track_caller]
+fn throttled(reply: Reply) -> u64 {
+    let seconds = reply.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(reply.header("www-authenticate"), None);
+    reply.refused(429, "throttled").nowhere();
+    seconds
+}
+
+#[test]
+fn t16_a_client_that_floods_is_told_to_come_again_and_no_other_is() {
+    let two = Two::with(|settings| settings.limits.client_per_minute = 3);
+    for _ in 0..3 {
+        two.sends(0).decided();
+    }
+    for _ in 0..5 {
+        assert!((1..=20).contains(&throttled(two.sends(0))));
+    }
+    two.sends(1).decided();
+    assert_eq!(two.app.recorded(), 4);
+}
+
+#[test]
+fn t16_a_client_may_come_again_with_the_same_token_when_it_was_told_to() {
+    let two = Two::with(|settings| settings.limits.client_per_minute = 60);
+    let sends = |token: &str| two.app.sign_with_header("Authorization", token, order("47383"));
+    let (told, token) = loop {
+        let token = two.token(0);
+        let reply = sends(&token);
+        if reply.status == 429 {
+            break (throttled(reply), token);
+        }
+    };
+    assert_eq!(told, 1);
+    thread::sleep(Duration::from_secs(told));
+    sends(&token).decided();
+}
+
+#[test]
+fn t16_nobody_uses_up_what_another_may_call_by_saying_to_be_him() {
+    let two = Two::with(|settings| settings.limits.client_per_minute = 2);
+    let forger = Signer::es384("one");
+    for _ in 0..5 {
+        let forged = bearer(&Draft::of("https://one.example", &forger).signed_by(&forger));
+        two.app.sign_with_header("Authorization", &forged, order("47383")).refused(401, "login");
+    }
+    two.sends(0).decided();
+}
+
+#[test]
+fn a24_an_address_of_which_too_many_tokens_let_nobody_in_is_not_looked_at_and_others_are() {
+    let two = Two::with(|settings| {
+        settings.limits.failures_per_minute = 5;
+        settings.tls.behind_proxy = true;
+    });
+    for _ in 0..6 {
+        two.fails("192.0.2.1").refused(401, "login");
+    }
+    for _ in 0..5 {
+        assert!((1..=12).contains(&throttled(two.fails("192.0.2.1"))));
+    }
+    // Whatever it brings: that is not looked at.
+    throttled(two.sends_from(0, "192.0.2.1"));
+    two.sends_from(0, "192.0.2.2").decided();
+    two.fails("192.0.2.2").refused(401, "login");
+    // Nor does what is let in count.
+    for _ in 0..10 {
+        two.sends_from(1, "192.0.2.3").decided();
+    }
+}
+
+#[test]
+fn a24_good_callers_are_answered_beside_a_flood_of_bad_signatures() {
+    let two = Two::with(|settings| {
+        settings.limits.failures_per_minute = 60;
+        settings.tls.behind_proxy = true;
+    });
+    let forger = Signer::es384("one");
+    let forged = bearer(&Draft::of("https://one.example", &forger).signed_by(&forger));
+    let floods = || {
+        let headers = [("Authorization", &*forged), ("X-Forwarded-For", "192.0.2.1")];
+        two.app.invoke_with_headers(&headers, order("47383")).status
+    };
+    let began = Instant::now();
+    let mut refused = 0;
+    while floods() == 401 {
+        refused += 1;
+        assert!(refused < 200 && began.elapsed() < Duration::from_secs(60), "{refused}");
+    }
+    thread::scope(|scope| {
+        let flood = scope.spawn(|| (0..300).map(|_| floods()).filter(|status| *status == 429).count());
+        for _ in 0..20 {
+            two.sends_from(0, "192.0.2.2").decided();
+        }
+        assert!(flood.join().unwrap() > 250);
+    });
+}
+
+#[test]
+fn t18_what_is_said_of_whom_it_is_sent_for_is_believed_of_a_proxy_alone_and_only_what_that_says_itself() {
+    let unproxied = Two::with(|settings| settings.limits.failures_per_minute = 2);
+    for last in 0..3 {
+        unproxied.fails(&format!("192.0.2.{last}")).refused(401, "login");
+    }
+    throttled(unproxied.fails("192.0.2.200"));
+    let proxied = Two::with(|settings| {
+        settings.limits.failures_per_minute = 2;
+        settings.tls.behind_proxy = true;
+    });
+    // What stands before the last is the caller's own.
+    for last in 0..3 {
+        proxied.fails(&format!("192.0.2.{last}, 192.0.2.100")).refused(401, "login");
+    }
+    throttled(proxied.fails("192.0.2.200, 192.0.2.100"));
+    proxied.fails("192.0.2.100, 192.0.2.200").refused(401, "login");
+}
+
+#[test]
+fn a_refusal_comes_no_sooner_for_one_cause_than_for_another() {
+    let two = Two::with(|_| ());
+    let forger = Signer::es384("one");
+    let fastest = |token: &dyn Fn() -> String| {
+        let times = (0..5).map(|_| {
+            let token = token();
+            let began = Instant::now();
+            two.app.sign_with_header("Authorization", &token, order("47383")).refused(401, "login");
+            began.elapsed()
+        });
+        times.min().unwrap()
+    };
+    let nobody = || bearer(&Draft::of("https://nobody.example", &forger).signed_by(&forger));
+    let forged = || bearer(&Draft::of("https://one.example", &forger).signed_by(&forger));
+    for token in [&nobody as &dyn Fn() -> String, &forged, &|| "none".to_owned()] {
+        assert!(fastest(token) >= Duration::from_millis(10));
+    }
+}
