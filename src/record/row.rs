@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::LedgerError;
-use super::chain::{self, Hash, NOTHING_BEFORE};
+use super::chain::{self, Hash};
 use super::draft::{Card, Draft, Kind};
 use super::key::{self, Key};
 use super::keyring::Keyring;
@@ -127,9 +127,9 @@ impl Row {
         key::parted(&self.terms)
     }
 
-    /// Its hash; of one that this room did not write, that of nothing.
+    /// Its hash; where that is none, the one that it should have, so that what follows it is held against the rest of it.
     pub(super) fn sealed(&self) -> Hash {
-        self.hash.as_slice().try_into().unwrap_or(NOTHING_BEFORE)
+        self.hash.as_slice().try_into().unwrap_or_else(|_| chain::seal(self))
     }
 
     /// Itself, if it is what was sealed.
