@@ -87,7 +87,9 @@ fn an_address_that_is_taken_is_named_by_its_setting() {
 
 #[test]
 fn without_an_address_nobody_listens_for_operators() {
-    let server = Place::with_settings("[ops]\nlisten = \"\"").serve();
+    // The place must outlast the start, which goes on after the address is told.
+    let place = Place::with_settings("[ops]\nlisten = \"\"");
+    let server = place.serve();
     assert_eq!(server.get("/cds-services").status, 200);
     let (out, _) = server.kill();
     assert!(out.contains("operators none"), "{out}");
