@@ -15,10 +15,10 @@ fn open(server: &Server) -> Result<PostgresLedger, LedgerError> {
 }
 
 /// The server does not start, and names what is wrong.
-fn is_refused(url: &str, word: &str) {
+fn is_refused(url: &str, code: i32, word: &str) {
     Place::empty()
         .run_in(&[("COVENANT_LISTEN", "127.0.0.1:0"), ("COVENANT_LEDGER_URL", url)], &["serve"])
-        .failed(1, &[word]);
+        .failed(code, &[word]);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_database_that_may_lose_a_commit_is_refused_by_its_setting() {
         ("default_transaction_read_only", "on", "transaction_read_only"),
     ] {
         database.ask(&format!("ALTER DATABASE {} SET {setting} = {value}", database.name()));
-        is_refused(&database.url(), named);
+        is_refused(&database.url(), 2, named);
         database.ask(&format!("BEGIN READ WRITE; ALTER DATABASE {} RESET ALL; COMMIT", database.name()));
     }
     // A commit that waits for less than the disk of a standby is made to wait for it.
@@ -40,7 +40,7 @@ fn a_database_that_may_lose_a_commit_is_refused_by_its_setting() {
 #[test]
 fn a_server_that_does_not_sync_is_refused_by_its_setting() {
     let Some(cluster) = Cluster::own_with(&["fsync=off"]) else { return };
-    is_refused(&cluster.database().url(), "fsync");
+    is_refused(&cluster.database().url(), 2, "fsync");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_database_of_a_later_schema_is_refused_and_left_as_it_was() {
     wait(open(&server).unwrap().append(entry(&["a1"]))).unwrap();
     database.ask("INSERT INTO ledger_versions VALUES (99)");
     assert_eq!(open(&Server::at(&database.url(), "two")).err(), Some(LedgerError::Foreign));
-    is_refused(&database.url(), "is not a ledger that this version can read");
+    is_refused(&database.url(), 1, "is not a ledger that this version can read");
     assert_eq!(database.ask("SELECT name FROM ledger_nodes"), [[Some("one".to_owned())]]);
 }
 
