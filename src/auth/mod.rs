@@ -45,6 +45,7 @@ pub struct VerifiedClient {
     name: Arc<str>,
     fhir_servers: Option<Arc<[String]>>,
     version: Option<Version>,
+    tenant: Option<Arc<str>>,
 }
 
 impl VerifiedClient {
@@ -58,6 +59,12 @@ impl VerifiedClient {
     #[must_use]
     pub fn fhir_servers(&self) -> Option<&[String]> {
         self.fhir_servers.as_deref()
+    }
+
+    /// The tenant that it calls for, if its token says one.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// The CRD version that it speaks where a request does not say.
@@ -198,7 +205,10 @@ impl Doorman {
         // Last, so that only whoever holds the key can use a token up, and by nothing but an answer.
         let until = claims.expires.saturating_add(times.skew);
         match self.used.as_ref().map(|used| used.take(&claims.issuer, &claims.id, until, times.now)) {
-            None | Some(Use::First) => Ok(registered.client.clone()),
+            None | Some(Use::First) => {
+                let tenant = claims.tenant.as_deref().map(Arc::from);
+                Ok(VerifiedClient { tenant, ..registered.client.clone() })
+            }
             Some(Use::Again) => refuse(Cause::Used),
             Some(Use::Full) => Err(AuthError::Full),
         }
@@ -251,6 +261,7 @@ fn registered(registration: Registration) -> (String, Registered) {
         name: registration.name.into(),
         fhir_servers: Some(registration.fhir_servers.into()),
         version: registration.crd_version.as_deref().and_then(Version::named),
+        tenant: None,
     };
     let keys = match registration.jwks_url {
         Some(url) => Keys::there(client.name().to_owned(), url),
@@ -269,7 +280,7 @@ fn now() -> u64 {
 /// The caller is somewhere else, or nobody knows where.
 pub fn local(peer: Option<IpAddr>) -> Result<VerifiedClient, AuthError> {
     peer.filter(|peer| peer.to_canonical().is_loopback())
-        .map(|_| VerifiedClient { name: "local".into(), fhir_servers: None, version: None })
+        .map(|_| VerifiedClient { name: "local".into(), fhir_servers: None, version: None, tenant: None })
         .ok_or(AuthError::NotLocal)
 }
 

@@ -59,7 +59,7 @@ async fn story(
     let body = body::read(request, payload, &app.manner.limits).await?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
     app.once
-        .answer(service.id, client.name(), body, || {
+        .answer(service.id, (client.name(), client.tenant().unwrap_or_default()), body, || {
             guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation))
         })
         .await
@@ -85,7 +85,10 @@ async fn answer_and_record(
     let manner = Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner };
     let source = |invocation: &Invocation<'_>| whom.of(invocation);
     let answer = answer::answer(&body, service, &set, &manner, &moment, source).await;
-    let asked = Entry::asked(invocation, moment.at, moment.today, moment.seed, service.id, client.name(), &set.hash);
+    let asked = Entry {
+        tenant: client.tenant().unwrap_or_default().to_owned(),
+        ..Entry::asked(invocation, moment.at, moment.today, moment.seed, service.id, client.name(), &set.hash)
+    };
     let answer = match answer {
         Ok(answer) => answer,
         Err(refusal) => return Err(refused(&app, asked, &body, refusal).await),

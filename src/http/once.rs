@@ -13,7 +13,7 @@ type Answering = Shared<BoxFuture<'static, Outcome>>;
 
 /// A service, a client and a length of body: bodies of one length that differ do so in their first bytes. What one client
 /// is answered is never another's.
-type Key = (&'static str, String, usize);
+type Key = (&'static str, String, String, usize);
 
 type InFlight = HashMap<Key, Vec<Waited>>;
 
@@ -33,11 +33,11 @@ impl Once {
     pub(super) async fn answer(
         &self,
         service: &'static str,
-        client: &str,
+        (client, tenant): (&str, &str),
         body: Bytes,
         start: impl FnOnce() -> BoxFuture<'static, Outcome>,
     ) -> Outcome {
-        let key = (service, client.to_owned(), body.len());
+        let key = (service, client.to_owned(), tenant.to_owned(), body.len());
         let answering = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let same_length = all.entry(key.clone()).or_default();

@@ -23,6 +23,8 @@ pub struct Entry {
     pub hook_instance: String,
     /// The verified client that asked.
     pub client: String,
+    /// The tenant that it said it called for, as its token has it; empty for none.
+    pub tenant: String,
     /// The CRD version that was spoken: `2.0`, `2.1` or `2.2`.
     pub crd_version: String,
     /// SHA-256 of the policy set that decided, in hex; the key of [`Ledger::policy_set`](super::Ledger::policy_set).
@@ -70,6 +72,7 @@ impl Entry {
             service: service.to_owned(),
             hook_instance: String::new(),
             client: client.to_owned(),
+            tenant: String::new(),
             crd_version: String::new(),
             policy_set: policy_set.to_owned(),
             policies: Vec::new(),

@@ -78,6 +78,7 @@ fn entry(assertions: &[&str]) -> Entry {
         client: "https://ehr.example/fhir".into(),
         crd_version: "2.2".into(),
         policy_set: "ab".repeat(32),
+        tenant: "north".into(),
         policies: vec!["633".into()],
         members: vec!["M-1".into()],
         assertions: assertions.iter().map(ToString::to_string).collect(),

@@ -27,6 +27,9 @@ pub struct Shown {
     pub hook_instance: String,
     /// Who asked.
     pub client: String,
+    /// The tenant that it called for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
     /// The CRD version.
     pub crd_version: String,
     /// The policy set that decided.
@@ -114,6 +117,7 @@ impl Shown {
             service: entry.service,
             hook_instance: entry.hook_instance,
             client: entry.client,
+            tenant: entry.tenant,
             crd_version: entry.crd_version,
             policy_set: entry.policy_set,
             policies: entry.policies,

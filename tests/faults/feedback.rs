@@ -89,6 +89,7 @@ fn h22_a_card_that_is_unknown_or_another_s_is_not_found_in_the_same_words() {
         client: client.to_owned(),
         crd_version: "2.2".to_owned(),
         policy_set: String::new(),
+        tenant: String::new(),
         policies: Vec::new(),
         members: Vec::new(),
         assertions: Vec::new(),

@@ -247,7 +247,8 @@ fn a23_a_tenant_that_is_not_registered_for_the_issuer_is_forbidden() {
     let draft = known.draft().claim("tenant", "east");
     refused(known.app.sign_as_client(&draft.signed_by(&forger), order("47383")));
     for tenant in ["north", "south"] {
-        known.sends(&known.draft().claim("tenant", tenant)).decided();
+        let assertions = known.sends(&known.draft().claim("tenant", tenant)).decided().assertions();
+        assert_eq!(known.app.entry(&assertions[0]).tenant, tenant);
     }
     let any = Known::new();
     any.sends(&any.draft().claim("tenant", "anyone")).decided();
