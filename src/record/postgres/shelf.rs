@@ -176,7 +176,8 @@ impl Shelf for PostgresLedger {
             values.push(&most);
             let also = also.as_ref().map_or("", |also| {
                 values.push(also);
-                "AND EXISTS (SELECT 1 FROM ledger_terms AS o
+                // Not EXISTS, which is made a join of all that both have before any is taken.
+                "AND (SELECT true FROM ledger_terms AS o
                      WHERE o.term = $7 AND o.at = t.at AND o.node = t.node AND o.seq = t.seq)"
             });
             let sql = format!(
