@@ -47,7 +47,6 @@ pub use shelf::Shelf;
 pub use sqlite::{Bounds, SqliteLedger};
 
 use crate::config::{LedgerSettings, OnFailure};
-use draft::Draft as Kept;
 use key::Word;
 use reads::Reads;
 use shelf::Span;
@@ -152,19 +151,19 @@ pub trait Ledger: Send + Sync {
 
     /// Keeps an entry.
     fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
-        self.keep_each(Kept::entry(entry).map(|draft| vec![draft]))
+        self.keep_each(Draft::entry(entry).map(|draft| vec![draft]))
     }
 
     /// Keeps all items of one call of feedback, each beside its card, or none of them.
     ///
     /// One that names a card of no answer of its client and service is [`LedgerError::NoSuchCard`].
     fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
-        self.keep_each(items.into_iter().map(Kept::feedback).collect())
+        self.keep_each(items.into_iter().map(Draft::feedback).collect())
     }
 
     /// Keeps that somebody looks at what is kept. Nothing is to be shown before this has resolved.
     fn look(&self, look: Look) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
-        self.keep_each(Kept::look(look).map(|draft| vec![draft]))
+        self.keep_each(Draft::look(look).map(|draft| vec![draft]))
     }
 
     /// Keeps drafts, if they could be made.
