@@ -47,6 +47,14 @@ impl Shape {
         }
     }
 
+    /// The code's codings: the guide's own, and beside it that of the shared code system where it has moved there. Of all
+    /// reasons one has: `gold-card` (CRD prof-15).
+    fn reason_codings<'a>(self, system: &'a str, code: &'a str) -> Vec<Coding<'a>> {
+        let moved = self == Self::Second && code == "gold-card";
+        let shared = moved.then_some(Coding { system: "http://terminology.hl7.org/CodeSystem/v3-ActReason", code });
+        [Coding { system, code }].into_iter().chain(shared).collect()
+    }
+
     /// The detail codes of the version's value set, and their system.
     fn detail_code(self, code: &str) -> Option<&'static str> {
         let first =
@@ -219,16 +227,17 @@ fn reason<'a>(shape: Shape, held: &Held<'a, Reason>, words: &Words) -> Concept<'
         Some(condition) => format!("{condition}: {text}"),
         None => text,
     };
-    Concept { coding: coding.map(|(system, code)| [Coding { system, code }]), text: Some(text.into()) }
+    let coding = coding.map(|(system, code)| shape.reason_codings(system, code)).unwrap_or_default();
+    Concept { coding, text: Some(text.into()) }
 }
 
 fn detail<'a>(shape: Shape, held: &Held<'a, Detail>, words: &Words) -> Option<Vec<Extension<'a>>> {
     let detail = held.what;
     let code = &*detail.code.1;
     let concept = match shape.detail_code(code) {
-        Some(system) => Concept { coding: Some([Coding { system, code }]), text: None },
+        Some(system) => Concept { coding: vec![Coding { system, code }], text: None },
         // The binding is extensible: what has no code in this version is said in words.
-        None => Concept { coding: None, text: Some(code.replace('-', " ").into()) },
+        None => Concept { coding: Vec::new(), text: Some(code.replace('-', " ").into()) },
     };
     let value = match (&detail.value, shape) {
         (DetailValue::Boolean(value), _) => Value::Boolean(*value),

@@ -41,8 +41,8 @@ pub(super) struct Coding<'a> {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Concept<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) coding: Option<[Coding<'a>; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) coding: Vec<Coding<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<Cow<'a, str>>,
 }

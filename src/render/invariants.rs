@@ -16,7 +16,7 @@ pub(super) fn broken(extension: &Extension<'_>, shape: Shape) -> Option<&'static
     let not_covered = codes("covered").any(|code| code == "not-covered");
     let satisfied = codes("pa-needed").any(|code| code == "satisfied");
     let bare = parts.iter().any(|part| {
-        matches!(&part.value, Value::Concept(concept) if part.url == "reason" && concept.coding.is_none() && concept.text.is_none())
+        matches!(&part.value, Value::Concept(concept) if part.url == "reason" && concept.coding.is_empty() && concept.text.is_none())
     });
     let rules = [
         ("crd-ci-q1", has("questionnaire") && !has("doc-needed")),
@@ -42,7 +42,9 @@ mod tests {
         let part = |(url, code): &(&'static str, &'static str)| Extension {
             url,
             value: match *url {
-                "reason" => Value::Concept(Concept { coding: None, text: (!code.is_empty()).then(|| (*code).into()) }),
+                "reason" => {
+                    Value::Concept(Concept { coding: Vec::new(), text: (!code.is_empty()).then(|| (*code).into()) })
+                }
                 _ => Value::Code(code),
             },
         };

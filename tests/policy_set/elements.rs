@@ -122,6 +122,27 @@ fn the_reason_codes_are_those_of_the_version() {
 }
 
 #[test]
+fn prof_15_a_reason_that_has_moved_to_act_reason_is_said_in_both_code_systems_in_2_2_and_in_its_own_in_2_0() {
+    let codings = |first: bool| {
+        let reasons = answers(first).into_iter().flat_map(|said| said.parts("reason"));
+        let codings = reasons.filter_map(|it| it["valueCodeableConcept"]["coding"].as_array().cloned());
+        codings
+            .map(|codings| codings.iter().map(|it| (it["system"].to_string(), it["code"].to_string())).collect())
+            .collect::<BTreeSet<Vec<_>>>()
+    };
+    let of = |system: &str| (format!("\"{system}\""), "\"gold-card\"".to_owned());
+    let (own, shared) = (
+        of("http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"),
+        of("http://terminology.hl7.org/CodeSystem/v3-ActReason"),
+    );
+    assert_eq!(codings(true), [vec![own.clone()]].into());
+    let second = codings(false);
+    assert!(second.contains(&vec![own, shared]), "{second:?}");
+    assert!(second.iter().all(|codings| codings.len() == 1 || codings[0].1 == "\"gold-card\""), "none is made up");
+    assert!(second.len() > 1, "others are said by their own code alone");
+}
+
+#[test]
 fn resp_45_a_reason_that_holds_in_some_cases_only_is_said_in_words_and_not_by_a_code() {
     for version in VERSIONS {
         let reasons = sign(&[service(CPT, "99903")]).in_version(version).answer().parts("reason");
