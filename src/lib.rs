@@ -9,7 +9,7 @@
 //!
 //! `http::invoke` tells the story of a request, [`answer`] the part of it that needs no server. What is decided, and every
 //! word a clinician reads, lies in `fhir-resources/`; what goes over the wire is described in `cds-hooks/`. What was recorded
-//! is looked back at in [`review`] and summed up in [`metrics`].
+//! is looked back at in [`review`] and summed up in [`metrics`]. What people see in a browser is written in [`pages`].
 //!
 //! Each room says whose fault its errors are; only [`http::problem`] knows status codes. Two proofs are types: no handler
 //! runs without an [`auth::VerifiedClient`], and no 200 is said to a hook without a [`record::Recorded`] response.
@@ -22,6 +22,7 @@ pub mod gather;
 pub mod http;
 pub mod metrics;
 pub mod outbound;
+pub mod pages;
 pub mod policy;
 pub mod record;
 pub mod render;

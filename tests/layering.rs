@@ -6,7 +6,7 @@ use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     // The picture in prose, and the parts it names.
     (
         "",
@@ -19,6 +19,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "http",
             "metrics",
             "outbound",
+            "pages",
             "policy",
             "record",
             "render",
@@ -39,6 +40,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "config",
             "gather",
             "metrics",
+            "pages",
             "policy::Serving",
             "policy::model",
             "record",
@@ -114,6 +116,8 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "request::version",
         ],
     ),
+    // What people see of a policy set is what its answers are made of.
+    ("pages", &["answer", "decide", "policy::model", "policy::number", "policy::template", "render", "request"]),
     // The commands are another crate, which sees the front doors.
     ("cli", &[]),
 ];

@@ -9,6 +9,7 @@ mod feedback;
 mod invoke;
 mod once;
 pub mod ops;
+mod pages;
 pub mod problem;
 pub mod tls;
 
@@ -202,6 +203,11 @@ async fn until_stopped(server: Server, look: Duration, fatal: impl Fn() -> bool)
 
 fn routes(config: &mut web::ServiceConfig) {
     config
+        .service(
+            web::resource("/assets/{name}")
+                .route(web::get().to(pages::asset))
+                .default_service(web::to(|request, body| method("GET", request, body))),
+        )
         .service(
             web::resource("/cds-services")
                 .route(web::get().to(discovery::discovery))
