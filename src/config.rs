@@ -4,6 +4,7 @@ mod auth;
 mod edge;
 mod ledger;
 mod ops;
+mod pages;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub use auth::AuthSettings;
 pub use edge::TlsSettings;
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
 pub use ops::{OpsSettings, Secret, Token};
+pub use pages::PagesSettings;
 
 /// How strictly the payer of a Coverage is looked at (CRD hook-13, conf-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -139,6 +141,8 @@ pub struct Settings {
     /// Origins whose pages may call from a browser, each as a browser writes it: `https://desk.example.org`.
     #[serde(default, deserialize_with = "list")]
     pub cors_origins: Vec<String>,
+    /// What people are shown in a browser.
+    pub pages: PagesSettings,
     /// Where operators are answered, and who they are.
     pub ops: OpsSettings,
 }
@@ -165,8 +169,8 @@ pub enum SettingsError {
     #[error("ops.listen = {0} can be reached from elsewhere, and there is no TLS yet: only loopback is possible")]
     OpenOperations(IpAddr),
     /// Not an origin.
-    #[error("cors_origins: `{0}` is not an origin as a browser writes it, such as https://desk.example.org")]
-    Origin(String),
+    #[error("{0}: `{1}` is not an origin as a browser writes it, such as https://desk.example.org")]
+    Origin(&'static str, String),
     /// Not a time zone.
     #[error("time_zone is not the IANA name of a time zone")]
     TimeZone,
@@ -196,7 +200,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 44] = [
+pub const DEFAULTS: [(&str, &str); 46] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -239,6 +243,8 @@ pub const DEFAULTS: [(&str, &str); 44] = [
     ("tls.key", ""),
     ("tls.behind_proxy", "false"),
     ("cors_origins", ""),
+    ("pages.desk", "true"),
+    ("pages.desk_servers", ""),
     ("ops.listen", "127.0.0.1:8634"),
     ("ops.tokens", ""),
 ];
@@ -270,6 +276,9 @@ impl Settings {
         if is_open(&builder.build_cloned()?) {
             builder = builder.set_default("ehr.allow_http", "false")?;
         }
+        if builder.build_cloned()?.get_string("auth.clients").is_ok_and(|clients| !clients.is_empty()) {
+            builder = builder.set_default("pages.desk", "false")?;
+        }
         let settings: Self = builder.build()?.try_deserialize()?;
         let (address, tls) = (settings.listen.ip(), &settings.tls);
         if !address.is_loopback() {
@@ -283,8 +292,11 @@ impl Settings {
         if let Some(open) = settings.ops.listen.filter(|listen| !listen.ip().is_loopback()) {
             return Err(SettingsError::OpenOperations(open.ip()));
         }
-        if let Some(wrong) = settings.cors_origins.iter().find(|origin| !is_origin(origin)) {
-            return Err(SettingsError::Origin(wrong.clone()));
+        let origins = [("cors_origins", &settings.cors_origins), ("pages.desk_servers", &settings.pages.desk_servers)];
+        for (key, origins) in origins {
+            if let Some(wrong) = origins.iter().find(|origin| !is_origin(origin)) {
+                return Err(SettingsError::Origin(key, wrong.clone()));
+            }
         }
         jiff::tz::TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone)?;
         Ok(settings)

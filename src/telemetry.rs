@@ -95,6 +95,11 @@ pub fn review_failed(error: &str) {
     tracing::error!(error, fault = "us", "an operator could not look back");
 }
 
+/// A page could not be written: a fault of its template, which quotes nothing of a request.
+pub fn page_failed(error: &str) {
+    tracing::error!(error, fault = "us", "a page could not be written");
+}
+
 /// Feedback was kept: so many items, and never what they say.
 pub fn heard(id: &str, service: &str, items: usize, micros: u64) {
     tracing::info!(id, service, items, micros, "heard");

@@ -64,6 +64,9 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         Some(doorman) => writeln!(out, "  clients   {}, by signed tokens", doorman.clients())?,
         None => writeln!(out, "  no authentication is configured, so only this machine is answered")?,
     }
+    if settings.pages.desk {
+        writeln!(out, "  order desk {scheme}://{address}/")?;
+    }
     writeln!(out, "Try:\n  curl {scheme}://{address}/cds-services")?;
     writeln!(
         out,
@@ -74,6 +77,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let mut app = App::new(policies.clone(), ledger.clone(), manner(settings), zone(settings)?, ehr)
         .with_on_failure(settings.ledger.on_failure)
         .with_origins(&settings.cors_origins)
+        .with_pages(&settings.pages)
         .with_doorman(doorman)
         .with_tls(tls)
         .with_proxy(settings.tls.behind_proxy);

@@ -4,6 +4,7 @@ mod admit;
 mod body;
 mod cors;
 mod counted;
+mod desk;
 pub mod discovery;
 mod feedback;
 mod invoke;
@@ -22,8 +23,8 @@ use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data, Payload};
-use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer};
+use actix_web::web::{self, Data, Payload, ServiceConfig};
+use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, Route};
 use jiff::tz::TimeZone;
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
@@ -31,7 +32,7 @@ use uuid::Uuid;
 
 use crate::answer::Manner;
 use crate::auth::Doorman;
-use crate::config::OnFailure;
+use crate::config::{OnFailure, PagesSettings};
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
 use crate::policy::Serving;
@@ -58,6 +59,8 @@ pub struct App {
     counters: Counters,
     doorman: Option<Doorman>,
     origins: Arc<[String]>,
+    desk: bool,
+    desk_servers: Vec<String>,
     tls: Option<ServerConfig>,
     behind_proxy: bool,
 }
@@ -91,6 +94,8 @@ impl App {
             counters,
             doorman: None,
             origins: Arc::default(),
+            desk: false,
+            desk_servers: Vec::new(),
             tls: None,
             behind_proxy: false,
         }
@@ -126,6 +131,12 @@ impl App {
         Self { behind_proxy, ..self }
     }
 
+    /// With what people are shown in a browser.
+    #[must_use]
+    pub fn with_pages(self, pages: &PagesSettings) -> Self {
+        Self { desk: pages.desk, desk_servers: pages.desk_servers.clone(), ..self }
+    }
+
     /// With origins whose pages may call from a browser.
     #[must_use]
     pub fn with_origins(self, origins: &[String]) -> Self {
@@ -146,11 +157,14 @@ impl App {
 pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Server> {
     let app = Data::from(app.into());
     let tls = app.tls.clone();
-    let server =
-        HttpServer::new(move || Routes::new().app_data(app.clone()).wrap(from_fn(cors::cors)).configure(routes))
-            .client_request_timeout(Duration::from_secs(5))
-            .keep_alive(Duration::from_secs(75))
-            .shutdown_timeout(5);
+    let desk = app.desk;
+    let server = HttpServer::new(move || {
+        let routes = |config: &mut ServiceConfig| routes(config, desk);
+        Routes::new().app_data(app.clone()).wrap(from_fn(cors::cors)).configure(routes)
+    })
+    .client_request_timeout(Duration::from_secs(5))
+    .keep_alive(Duration::from_secs(75))
+    .shutdown_timeout(5);
     let server = match tls {
         Some(tls) => server.tls_handshake_timeout(Duration::from_secs(5)).listen_rustls_0_23(listener, tls)?,
         None => server.listen(listener)?,
@@ -201,13 +215,23 @@ async fn until_stopped(server: Server, look: Duration, fatal: impl Fn() -> bool)
     }
 }
 
-fn routes(config: &mut web::ServiceConfig) {
+fn routes(config: &mut ServiceConfig, has_desk: bool) {
+    let mut read = |path: &str, route: Route| {
+        let other = web::to(|request, body| method("GET", request, body));
+        config.service(web::resource(path).route(route).default_service(other));
+    };
+    read("/assets/{name}", web::get().to(pages::asset));
+    if has_desk {
+        read("/", web::get().to(desk::page));
+        read("/desk/choices", web::get().to(desk::choices));
+        for (path, route) in
+            [("/desk/trace", web::post().to(desk::trace)), ("/desk/markdown", web::post().to(desk::markdown))]
+        {
+            let other = web::to(|request, body| method("POST", request, body));
+            config.service(web::resource(path).route(route).default_service(other));
+        }
+    }
     config
-        .service(
-            web::resource("/assets/{name}")
-                .route(web::get().to(pages::asset))
-                .default_service(web::to(|request, body| method("GET", request, body))),
-        )
         .service(
             web::resource("/cds-services")
                 .route(web::get().to(discovery::discovery))

@@ -8,9 +8,12 @@ use actix_web::http::header::{
 use actix_web::web::{Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use uuid::Uuid;
+
 use super::body;
 use super::problem::Problem;
-use crate::pages::assets;
+use crate::pages::{PageError, assets};
+use crate::telemetry;
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -42,14 +45,25 @@ fn guarded(status: StatusCode, connects: &[String]) -> HttpResponseBuilder {
 }
 
 /// A page, which may ask these origins beside its own.
-pub(super) fn page(html: String, connects: &[String]) -> HttpResponse {
+fn page(html: String, connects: &[String]) -> HttpResponse {
     guarded(StatusCode::OK, connects).content_type(HTML).insert_header((CACHE_CONTROL, "no-cache")).body(html)
+}
+
+/// A page as it was written; where it could not be, a problem of ours.
+pub(super) fn written(page: Result<String, PageError>, connects: &[String]) -> HttpResponse {
+    match page {
+        Ok(html) => self::page(html, connects),
+        Err(error) => {
+            telemetry::page_failed(&error.to_string());
+            Problem::Page.response(&Uuid::new_v4().to_string())
+        }
+    }
 }
 
 /// `GET /assets/{name}`: a file that pages load. A browser that has it is told so.
 pub(super) async fn asset(request: HttpRequest, name: Path<String>, payload: Payload) -> HttpResponse {
     let Some(asset) = assets::find(&name) else {
-        return body::leave(payload, Problem::NotFound.response(&uuid::Uuid::new_v4().to_string()));
+        return body::leave(payload, Problem::NotFound.response(&Uuid::new_v4().to_string()));
     };
     let has = request.headers().get_all(IF_NONE_MATCH).any(|tag| tag.as_bytes() == asset.tag.as_bytes());
     let status = if has { StatusCode::NOT_MODIFIED } else { StatusCode::OK };

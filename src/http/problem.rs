@@ -44,6 +44,8 @@ pub enum Problem {
     Busy,
     /// The server failed while answering.
     Panicked,
+    /// A page could not be written.
+    Page,
 }
 
 /// A row of the table.
@@ -105,6 +107,7 @@ impl Problem {
             Self::BrokenBody => row(400, "structure", "The body did not arrive whole."),
             Self::Busy => row(503, "throttled", "Too many requests are being answered. Please try again."),
             Self::Panicked => row(500, "exception", "Something failed while answering."),
+            Self::Page => row(500, "exception", "The page could not be written."),
         }
     }
 
@@ -117,7 +120,7 @@ impl Problem {
             Self::Refused(Refusal::Render(error)) => error.fault(),
             Self::Unknown(error) => error.fault(),
             Self::Ledger(error) => error.fault(),
-            Self::Busy | Self::Panicked => Fault::Us,
+            Self::Busy | Self::Panicked | Self::Page => Fault::Us,
             Self::NotFound
             | Self::Method(_)
             | Self::MediaType

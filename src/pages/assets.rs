@@ -19,6 +19,7 @@ pub struct Asset {
 }
 
 const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {

@@ -3,6 +3,7 @@
 //! It serves nothing and asks nobody: what a page says is handed to it.
 
 pub mod assets;
+pub mod desk;
 pub mod markdown;
 
 use std::sync::LazyLock;
@@ -17,7 +18,8 @@ use serde::Serialize;
 pub struct PageError(#[from] Error);
 
 /// Every template by its name. All end in `.html`, so that what is filled in is escaped.
-const TEMPLATES: [(&str, &str); 1] = [("base.html", include_str!("templates/base.html"))];
+const TEMPLATES: [(&str, &str); 2] =
+    [("base.html", include_str!("templates/base.html")), ("desk.html", include_str!("templates/desk.html"))];
 
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
     let mut environment = Environment::new();

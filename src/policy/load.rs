@@ -177,7 +177,9 @@ fn build(hash: String, resources: &Resources, contained: &Contained, problems: &
     let payer = problems.need(payer, "Organization");
     let (default_rule, payer) = (default_rule?, payer?);
     let index = index(&policies, &terms);
-    let terms::Terms { systems, names: system_names, order_setting, encounter_setting, override_reasons, .. } = terms;
+    let terms::Terms {
+        systems, names: system_names, order_setting, encounter_setting, override_reasons, displays, ..
+    } = terms;
     let some = (!override_reasons.is_empty()).then_some(&override_reasons);
     let override_reasons = some.map(Written::new).transpose().ok()?;
     let set = PolicySet {
@@ -186,6 +188,7 @@ fn build(hash: String, resources: &Resources, contained: &Contained, problems: &
         plans,
         systems,
         system_names,
+        displays,
         order_setting,
         encounter_setting,
         policies,

@@ -228,6 +228,7 @@ fn app(
     let app = App::new(Serving::new(set, proof), ledger, manner, zone, ehr)
         .with_doorman(doorman)
         .with_origins(&settings.cors_origins)
+        .with_pages(&settings.pages)
         .with_proxy(settings.tls.behind_proxy)
         .with_tls(tls::config(&settings.tls, LOOK).unwrap());
     (app, settings.ops)

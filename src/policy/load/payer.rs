@@ -36,7 +36,9 @@ fn organization_of(organization: &Organization, problems: &mut Problems) -> Opti
         .filter_map(|contact| Some((text!(contact.system)?.into(), text!(contact.value)?.into())))
         .collect();
     let url = contacts.iter().find(|(system, _)| &**system == "url").map(|(_, value)| value.clone());
-    Some(Payer { name: problems.need(text!(organization.name), "name")?.into(), url, contacts, identifiers })
+    let name = problems.need(text!(organization.name), "name")?;
+    let short = organization.alias.first().and_then(|alias| alias.value.as_deref()).unwrap_or(name);
+    Some(Payer { name: name.into(), short: short.into(), url, contacts, identifiers })
 }
 
 /// The product lines, in the order of their files.

@@ -26,6 +26,7 @@ pub(super) struct Terms {
     pub(super) order_setting: Meanings,
     pub(super) encounter_setting: Meanings,
     pub(super) override_reasons: Vec<OverrideReason>,
+    pub(super) displays: HashMap<Coding, Box<str>>,
     /// `(wider, narrower)`
     pub(super) wider: Vec<(Coding, Coding)>,
 }
@@ -69,6 +70,13 @@ impl Terms {
     /// A code of a system that is known.
     pub(super) fn known(&self, system: &str, code: &str) -> Option<Coding> {
         self.names.get(system).map(|id| Coding { system: *id, code: code.into() })
+    }
+
+    /// A code is called so, if it is the first to say what.
+    fn called(&mut self, coding: &Coding, display: Option<&str>) {
+        if let Some(display) = display {
+            self.displays.entry(coding.clone()).or_insert_with(|| display.into());
+        }
     }
 
     fn add(&mut self, label: &str, uri: &str, billing: bool) -> SystemId {
@@ -136,8 +144,11 @@ impl Terms {
             if include.concept.is_empty() || !include.filter.is_empty() || !include.value_set.is_empty() {
                 problems.add(&at, "must list its concepts one by one");
             }
-            for concept in include.concept.iter().filter_map(|concept| concept.code.value.as_deref()) {
-                codes.insert(self.coding(system, concept));
+            for concept in &include.concept {
+                let Some(code) = concept.code.value.as_deref() else { continue };
+                let coding = self.coding(system, code);
+                self.called(&coding, text!(concept.display));
+                codes.insert(coding);
             }
         }
         if !compose.exclude.is_empty() {
@@ -160,6 +171,7 @@ impl Terms {
             for element in &group.element {
                 let Some(code) = text!(element.code) else { continue };
                 let from = self.coding(source, code);
+                self.called(&from, text!(element.display));
                 for to in &element.target {
                     let Some(code) = text!(to.code) else { continue };
                     let coding = self.coding(target, code);

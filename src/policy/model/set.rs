@@ -54,6 +54,8 @@ pub struct Plan {
 pub struct Payer {
     /// The name on the insurance card.
     pub name: Box<str>,
+    /// What it is called where there is little room: its first alias, else its name.
+    pub short: Box<str>,
     /// Home page, https.
     pub url: Option<Box<str>>,
     /// Contact points: `(system, value)` of `telecom`.
@@ -98,6 +100,8 @@ pub struct PolicySet {
     pub systems: Vec<System>,
     /// Every URI and OID of a code system.
     pub system_names: HashMap<Box<str>, SystemId>,
+    /// What codes are called, where the set says it.
+    pub displays: HashMap<Coding, Box<str>>,
     /// What of an order says where the service will be done.
     pub order_setting: Meanings,
     /// What of an encounter does.
