@@ -11,6 +11,7 @@
 
 mod support;
 
+mod browser;
 mod clients;
 mod commands;
 mod conformance;

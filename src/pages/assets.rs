@@ -23,8 +23,15 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let files =
-        [("page.css", CSS, include_str!("assets/page.css")), ("mark.svg", SVG, include_str!("assets/mark.svg"))];
+    let files = [
+        ("page.css", CSS, include_str!("assets/page.css")),
+        ("desk.css", CSS, include_str!("assets/desk.css")),
+        ("desk.js", SCRIPT, include_str!("assets/desk.js")),
+        ("request.js", SCRIPT, include_str!("assets/request.js")),
+        ("answer.js", SCRIPT, include_str!("assets/answer.js")),
+        ("show.js", SCRIPT, include_str!("assets/show.js")),
+        ("mark.svg", SVG, include_str!("assets/mark.svg")),
+    ];
     let asset = |(name, media_type, body): (&'static str, &'static str, &'static str)| Asset {
         name,
         media_type,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::PageError;
-use crate::policy::model::{Coding, FactName, PolicySet};
+use crate::policy::model::{Coding, FactName, Policy, PolicySet};
 use crate::request::version::Version;
 
 /// What can be chosen at the desk. The page has its words, the page's script all of it, as JSON.
@@ -17,7 +17,7 @@ pub struct Choices<'a> {
     plans: Vec<Plan<'a>>,
     services: Vec<Code<'a>>,
     places: &'static [Place],
-    diagnoses: Vec<Code<'a>>,
+    diagnoses: Vec<Diagnosis<'a>>,
     versions: [&'static str; 3],
     servers: &'a [String],
 }
@@ -63,6 +63,13 @@ struct Code<'a> {
     code: &'a str,
     label: String,
     text: &'a str,
+}
+
+/// What an order is for: one code, or those that belong together.
+#[derive(Debug, Serialize)]
+struct Diagnosis<'a> {
+    label: String,
+    codes: Vec<Code<'a>>,
 }
 
 /// Where a service is done: a place of service as CMS numbers them, or nothing said.
@@ -150,14 +157,31 @@ fn services(set: &PolicySet) -> Vec<Code<'_>> {
     services
 }
 
-/// The diagnoses that policies tell apart: of each condition the first code.
-fn diagnoses(set: &PolicySet) -> Vec<Code<'_>> {
-    let conditions = set.policies.values().flatten().flat_map(|policy| policy.conditions());
-    let named = conditions.filter(|condition| condition.fact == FactName::Diagnosis);
-    let mut codings: Vec<&Coding> = named.filter_map(|condition| condition.codes().first()).collect();
-    codings.sort_unstable();
-    codings.dedup();
-    codings.into_iter().map(|coding| code("", set, coding)).collect()
+/// The diagnoses that policies tell apart: of each rule that looks at them, the first code of each condition.
+fn diagnoses(set: &PolicySet) -> Vec<Diagnosis<'_>> {
+    let policies = set.policies.values().flatten();
+    let mut groups: Vec<Vec<&Coding>> = policies
+        .flat_map(Policy::actions)
+        .map(|action| {
+            let looked_at = action.conditions.iter().filter(|it| it.fact == FactName::Diagnosis && !it.not);
+            looked_at.filter_map(|condition| condition.codes().first()).collect()
+        })
+        .filter(|codings: &Vec<_>| !codings.is_empty())
+        .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.into_iter().map(|codings| Diagnosis::of(set, &codings)).collect()
+}
+
+impl<'a> Diagnosis<'a> {
+    fn of(set: &'a PolicySet, codings: &[&'a Coding]) -> Self {
+        let codes: Vec<Code<'a>> = codings.iter().map(|coding| code("", set, coding)).collect();
+        let words = |code: &Code<'_>| {
+            if code.text.is_empty() { code.label.clone() } else { format!("{} – {}", code.label, code.text) }
+        };
+        let label = codes.iter().map(words).collect::<Vec<_>>().join("; ");
+        Self { label, codes }
+    }
 }
 
 fn code<'a>(group: &'static str, set: &'a PolicySet, coding: &'a Coding) -> Code<'a> {

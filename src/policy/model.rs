@@ -247,10 +247,15 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Its cases and notes.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        let notes = self.notes.iter().flat_map(|group| &group.notes);
+        self.cases.iter().map(|case| &case.action).chain(notes)
+    }
+
     /// Every condition of its cases and notes.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        let notes = self.notes.iter().flat_map(|group| &group.notes);
-        self.cases.iter().map(|case| &case.action).chain(notes).flat_map(|action| &action.conditions)
+        self.actions().flat_map(|action| &action.conditions)
     }
 
     /// Whether it is in force on a day.

@@ -206,6 +206,18 @@ fn letting_in() -> Vec<Setting> {
             super::settings::read(|it| it.tls.behind_proxy.to_string()),
         ),
         setting("cors_origins", [page, other], [page, "https://a.example http://b.example:8080"], origins),
+        setting(
+            "pages.desk",
+            ["true", "false"],
+            ["true", "false"],
+            super::settings::read(|it| it.pages.desk.to_string()),
+        ),
+        setting(
+            "pages.desk_servers",
+            [page, other],
+            [page, "https://a.example http://b.example:8080"],
+            super::settings::read(|it| it.pages.desk_servers.join(" ")),
+        ),
     ]
 }
 
@@ -300,6 +312,8 @@ fn a_setting_that_cannot_be_used_is_refused() {
         ("cors_origins = \"https://*.example.org\"", "cors_origins"),
         ("cors_origins = \"HTTPS://desk.example.org\"", "cors_origins"),
         ("cors_origins = \"https://desk.example.org:443\"", "cors_origins"),
+        ("[pages]\ndesk_servers = \"*\"", "pages.desk_servers"),
+        ("[pages]\ndesk_servers = \"https://desk.example.org/cds-services\"", "pages.desk_servers"),
         ("limits.depth = -1", "depth"),
         ("limits.depth = \"deep\"", "depth"),
         ("listen = ", "covenant.toml"),

@@ -1,6 +1,7 @@
 //! The words the tests are written in: a server of one's own, what is sent to it, and what must come back.
 
 mod app;
+pub mod browser;
 mod call;
 mod certificates;
 pub mod chaos;

@@ -108,6 +108,8 @@ const telling = (endpoint) => async (of, reason, comment) => {
     return reply.ok ? "Signed, and the payer was told why." : `Signed. The payer did not take the reason (${reply.status}).`;
   } catch {
     return "Signed. The payer could not be told why.";
+  } finally {
+    at("state").textContent = "The orders are signed.";
   }
 };
 

@@ -20,8 +20,7 @@ export function order(id, chosen, today) {
   };
   if (place.code) resource.locationCode = [{ coding: [{ system: POS, code: place.code }], text: place.name }];
   if (diagnosis) {
-    const { system, code, text } = diagnosis;
-    resource.reasonCode = [{ coding: [{ system, code }], ...(text && { text }) }];
+    resource.reasonCode = diagnosis.codes.map(({ system, code, text }) => ({ coding: [{ system, code }], ...(text && { text }) }));
   }
   return resource;
 }

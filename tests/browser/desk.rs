@@ -1,0 +1,249 @@
+//! The order desk: what a clinician sees when she signs.
+
+use std::fs;
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use super::other::{self, Does};
+use crate::laws_support::repository;
+use crate::support::browser::{Browser, Scheme, open};
+use crate::support::{Place, Served};
+
+/// The product lines of policy 633.
+const PLANS: [&str; 4] =
+    ["Commercial Managed Care (HMO and POS)", "Commercial PPO and Indemnity", "Medicare HMO Blue", "Medicare PPO Blue"];
+
+const FREE: (&str, &str) = ("COVENANT_LISTEN", "127.0.0.1:0");
+
+/// Opens the desk of a server, and waits until it can be used.
+fn sits_down(browser: &Browser, server: &Served) {
+    browser.goes_to(&format!("http://{}/", server.address));
+    browser.waits_for("html[data-ready]");
+}
+
+/// Signs, and waits for what is said of the orders.
+fn signs(browser: &Browser) {
+    browser.clicks("#sign").waits_for("#orders .annotation");
+}
+
+/// A desk that may call another server, pointed at it.
+fn elsewhere(browser: &Browser, does: Does) -> (Place, Served, String) {
+    let other = format!("http://{}", other::server(does));
+    let place = Place::empty();
+    let server = place.serve_in(&[FREE, ("COVENANT_PAGES_DESK_SERVERS", &other)]);
+    sits_down(browser, &server);
+    browser.clicks("#entry > details > summary").chooses("server", &other);
+    browser.clicks("#entry > details > summary");
+    (place, server, other)
+}
+
+#[test]
+fn every_product_in_every_setting_of_policy_633_is_not_covered_and_the_page_says_why() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    for plan in PLANS {
+        for (place, expected) in [
+            ("Not stated", "Tell where it is done"),
+            ("Inpatient hospital", "Precertification is required"),
+            ("Outpatient hospital", ""),
+        ] {
+            for code in ["CPT 47371", "CPT 47381", "CPT 47383"] {
+                browser.chooses("plan", plan).chooses("place", place).chooses("service", code);
+                signs(&browser);
+                let said = browser.text("#orders .annotation");
+                assert!(said.contains("Not covered – BCBSMA"), "{plan}, {place}: {said}");
+                let reason =
+                    format!("{code} is investigational under BCBSMA medical policy 633, so it is not covered.");
+                assert!(said.contains(&reason), "{plan}, {place}: {said}");
+                assert!(said.contains(plan) && said.contains("checked "), "{plan}, {place}: {said}");
+                let page = browser.text("#chart");
+                assert!(page.contains(expected), "{plan}, {place}: {page}");
+                assert!(!page.to_lowercase().contains("denied"), "{page}");
+                let cards = browser.texts("#cards .card h3");
+                assert!(cards[0].starts_with("Warning: Not covered: CPT"), "{cards:?}");
+                let instructs = cards.iter().any(|card| card.contains("Precertification is required"));
+                assert_eq!(instructs, place != "Outpatient hospital", "{plan}, {place}: {cards:?}");
+            }
+        }
+    }
+    browser.pictures("desk-not-covered");
+}
+
+#[test]
+fn what_is_asked_and_answered_is_one_click_away_with_the_decision_step_by_step() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("service", "CPT 47383").chooses("diagnosis", "ICD-10-CM C22.0").chooses("place", "Inpatient");
+    signs(&browser);
+    let shown = |id: &str| -> Value {
+        let script = format!("return document.getElementById('{id}').textContent");
+        serde_json::from_str(browser.runs(&script).as_str().unwrap()).unwrap()
+    };
+    let (request, response) = (shown("request"), shown("response"));
+    assert_eq!(request["prefetch"]["patient"]["id"], request["context"]["patientId"]);
+    assert_eq!(request["prefetch"]["coverage"]["entry"][0]["resource"]["resourceType"], "Coverage");
+    assert_eq!(response["cards"][0]["indicator"], "warning");
+    browser.clicks("#trace-folded > summary").waits_for_words("#trace", "liver-cryoablation");
+    let trace = browser.text("#trace");
+    for word in ["inpatient", "Policy 633, version 2020-11", "INVESTIGATIONAL", "hepatocellular"] {
+        assert!(trace.contains(word), "{word} is not in {trace}");
+    }
+    assert!(browser.text("#timing").starts_with("Status 200 after "));
+    // Asking why is no call of a hook: nothing is recorded of it.
+    let listed = place.run(&["ledger", "search", "--policy", "633"]).succeeded();
+    assert_eq!(listed.lines().filter(|line| line.contains("order-sign-crd")).count(), 1, "{listed}");
+}
+
+#[test]
+fn an_override_is_sent_with_its_reason_and_found_in_the_ledger() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("service", "CPT 47381");
+    signs(&browser);
+    browser.clicks(".actions details:last-of-type > summary");
+    browser.clicks(".anyway input[value=\"1\"]").types(".anyway textarea", "Discussed with the patient.");
+    browser.clicks(".anyway button").waits_for_words(".anyway", "Signed, and the payer was told why.");
+    browser.pictures("desk-signed-anyway");
+    browser.clicks(".annotation > details:last-child > summary");
+    let assertion = browser.text(".annotation dd code");
+    let explained = place.run(&["explain", &assertion]).succeeded();
+    for word in ["overridden", "exception-requested", "Discussed with the patient."] {
+        assert!(explained.contains(word), "{word} is not in {explained}");
+    }
+}
+
+#[test]
+fn an_order_is_signed_and_its_warning_set_aside_by_keys_alone() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    const ENTER: char = '\u{e007}';
+    browser.tabs_to("select[name=service]").types("select[name=service]", "CPT 47383");
+    browser.tabs_to("#sign").presses(ENTER).waits_for("#orders .annotation");
+    browser.tabs_to(".actions details:last-of-type > summary").presses(ENTER);
+    browser.tabs_to(".anyway input[type=radio]").presses(' ');
+    browser.tabs_to(".anyway button").presses(ENTER);
+    browser.waits_for_words(".anyway", "Signed, and the payer was told why.");
+}
+
+#[test]
+fn a_payer_that_does_not_answer_never_keeps_an_order_from_being_signed() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let (_place, _server, _) = elsewhere(&browser, Does::Hangs);
+    browser.clicks("#sign").waits_for_words("#state", "Asking the payer");
+    browser.pictures("desk-waiting");
+    browser.waits_for_words("#orders", "No answer in time.");
+    assert!(browser.text("#state").contains("The orders are signed"), "{}", browser.text("#state"));
+    browser.pictures("desk-timed-out");
+}
+
+#[test]
+fn a_server_that_is_busy_says_so_and_the_order_is_signed() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve_in(&[FREE, ("COVENANT_LIMITS_IN_FLIGHT", "0")]);
+    sits_down(&browser, &server);
+    browser.clicks("#sign").waits_for_words("#orders", "No answer (503)");
+    assert!(browser.text("#orders").contains("Too many requests are being answered. Please try again."));
+    assert!(browser.text("#state").contains("The orders are signed"));
+    browser.pictures("desk-503");
+}
+
+#[test]
+fn several_orders_are_answered_each_in_its_row_and_an_earlier_answer_is_superseded() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("service", "CPT 47383").clicks("#add").chooses("service", "CPT 99213");
+    signs(&browser);
+    let rows = browser.texts("#orders > li");
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows[0].contains("Not covered – BCBSMA"), "{rows:?}");
+    assert!(rows[1].contains("Depends – BCBSMA"), "{rows:?}");
+    browser.pictures("desk-several");
+    browser.chooses("place", "Office");
+    assert_eq!(browser.texts("#orders > li").len(), 0);
+    browser.clicks("#earlier > summary").waits_for_words("#superseded", "Superseded");
+    browser.pictures("desk-superseded");
+}
+
+#[test]
+fn what_other_policies_decide_has_a_word_of_its_own() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let (place, policies) = (Place::empty(), repository("tests/policies"));
+    let server = place.serve_in(&[FREE, ("COVENANT_POLICIES", policies.to_str().unwrap())]);
+    sits_down(&browser, &server);
+    browser.chooses("plan", "Example PPO");
+    for (code, word) in [("CPT 99901", "Authorization needed"), ("CPT 99902", "Covered"), ("CPT 99903", "Depends")] {
+        browser.chooses("service", code);
+        signs(&browser);
+        let said = browser.text("#orders .annotation .headline");
+        assert!(said.contains(word), "{code}: {said}");
+        browser.pictures(&format!("desk-{}", word.to_lowercase().replace(' ', "-")));
+    }
+}
+
+#[test]
+fn what_another_server_answers_is_shown_in_the_same_words() {
+    for (file, word) in
+        [("ex-101-authorized", "Authorization satisfied"), ("directory-fails", "Could not be determined")]
+    {
+        let Some(browser) = open(Scheme::Light, 1280) else { return };
+        let answer = fs::read_to_string(repository(&format!("tests/policies/examples/{file}.response.json"))).unwrap();
+        let (_place, _server, _) = elsewhere(&browser, Does::Answers(answer.replace("example-order", "desk-order-1")));
+        signs(&browser);
+        let said = browser.text("#orders .annotation .headline");
+        assert!(said.contains(word), "{said}");
+        assert!(!browser.sees("#trace-folded"), "another server's decision is not known");
+        browser.pictures(&format!("desk-{}", word.to_lowercase().replace(' ', "-")));
+    }
+}
+
+#[test]
+fn t17_a_desk_on_another_origin_is_answered_where_that_origin_is_allowed_and_nowhere_else() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (desk, open, closed) = (free(), free(), free());
+    let (origin, others) = (format!("http://{desk}"), format!("http://{open},http://{closed}"));
+    let places = [(); 3].map(|()| Place::empty());
+    let server = places[0].serve_in(&[("COVENANT_LISTEN", &desk), ("COVENANT_PAGES_DESK_SERVERS", &others)]);
+    let _open = places[1].serve_in(&[("COVENANT_LISTEN", &open), ("COVENANT_CORS_ORIGINS", &origin)]);
+    let _closed = places[2].serve_in(&[("COVENANT_LISTEN", &closed)]);
+    sits_down(&browser, &server);
+    browser.clicks("#entry > details > summary");
+    browser.chooses("server", &format!("http://{open}"));
+    signs(&browser);
+    assert!(browser.text("#orders").contains("Not covered"), "{}", browser.text("#chart"));
+    assert!(browser.text("#timing").contains("request "), "the call's id can be read");
+    browser.chooses("server", &format!("http://{closed}"));
+    browser.clicks("#sign").waits_for_words("#orders", "No answer.");
+}
+
+#[test]
+fn kinds_of_answer_that_are_not_wanted_are_not_given() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("place", "Inpatient").clicks("#entry > details > summary").waits_for("#options input");
+    browser.clicks("#options input[name=option-guideline]").clicks("#sign").waits_for("#cards .card");
+    let cards = browser.texts("#cards .card h3");
+    assert_eq!(cards.len(), 1, "{cards:?}");
+    assert!(cards[0].contains("Precertification"), "{cards:?}");
+    browser.clicks("#options input[name=option-coverage-info]").clicks("#sign");
+    browser.waits_for_words("#orders", "No coverage information came back for this order.");
+    browser.chooses("version", "2.0").clicks("#options input[name=option-coverage-info]").clicks("#sign");
+    browser.waits_for("#orders .annotation");
+    assert!(
+        browser.runs("return document.getElementById('request').textContent").as_str().unwrap().contains("\"2.0\"")
+    );
+}
