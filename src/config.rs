@@ -12,7 +12,7 @@ use config::{Config, ConfigError, File, FileFormat};
 use serde::{Deserialize, Deserializer};
 
 pub use auth::AuthSettings;
-pub use edge::TlsSettings;
+pub use edge::{Networks, TlsSettings};
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
 pub use ops::{OpsSettings, Secret, Token};
 
@@ -158,7 +158,7 @@ pub enum SettingsError {
     /// Listening where others can reach us and read what is said.
     #[error(
         "listen = {0} can be reached from elsewhere, and there is no TLS: name tls.certificate and tls.key, or set \
-         tls.behind_proxy if only a proxy that speaks TLS reaches it"
+         tls.proxies to the addresses of the proxies that speak TLS before it"
     )]
     Readable(IpAddr),
     /// Tokens would go over the network as they are.
@@ -196,7 +196,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 44] = [
+pub const DEFAULTS: [(&str, &str); 46] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -228,6 +228,7 @@ pub const DEFAULTS: [(&str, &str); 44] = [
     ("ehr.break_after", "5"),
     ("ehr.break_seconds", "30"),
     ("auth.clients", ""),
+    ("auth.look_seconds", "5"),
     ("auth.base_url", ""),
     ("auth.algorithms", "ES384,RS384"),
     ("auth.longest_seconds", "300"),
@@ -237,7 +238,8 @@ pub const DEFAULTS: [(&str, &str); 44] = [
     ("auth.allow_http", "false"),
     ("tls.certificate", ""),
     ("tls.key", ""),
-    ("tls.behind_proxy", "false"),
+    ("tls.client_roots", ""),
+    ("tls.proxies", ""),
     ("cors_origins", ""),
     ("ops.listen", "127.0.0.1:8634"),
     ("ops.tokens", ""),
@@ -276,7 +278,7 @@ impl Settings {
             if settings.auth.clients.is_none() {
                 return Err(SettingsError::OpenToAll(address));
             }
-            if tls.certificate.is_none() && !tls.behind_proxy {
+            if tls.certificate.is_none() && tls.proxies.is_empty() {
                 return Err(SettingsError::Readable(address));
             }
         }
@@ -294,7 +296,8 @@ impl Settings {
 /// Whether others reach us, by themselves or by a proxy: then tokens do not go where they can be read, unless that is said.
 fn is_open(config: &Config) -> bool {
     let listen = config.get_string("listen").ok().and_then(|listen| listen.parse::<SocketAddr>().ok());
-    listen.is_some_and(|listen| !listen.ip().is_loopback()) || config.get_bool("tls.behind_proxy").unwrap_or(false)
+    let proxies = config.get::<Networks>("tls.proxies").is_ok_and(|proxies| !proxies.is_empty());
+    listen.is_some_and(|listen| !listen.ip().is_loopback()) || proxies
 }
 
 /// Whether a text is scheme, host and port as a browser writes them. Never a pattern, and never any.
