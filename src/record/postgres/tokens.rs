@@ -107,7 +107,7 @@ impl Drop for Held {
 
 /// Removes those that are over, by the database's clock, as long as the ledger is there. A failure is tried again.
 pub(super) async fn sweep(pool: Pool, patience: Duration) {
-    let sql = format!("DELETE FROM ledger_tokens WHERE until + {AFTER} < extract(epoch FROM now())::bigint");
+    let sql = format!("DELETE FROM ledger_tokens WHERE until < extract(epoch FROM now())::bigint - {AFTER}");
     loop {
         let swept = async {
             let client = pool.get().await?;
