@@ -135,6 +135,7 @@ pub struct Settings {
     /// Who is let in.
     pub auth: AuthSettings,
     /// How connections are encrypted.
+    #[serde(default)]
     pub tls: TlsSettings,
     /// Origins whose pages may call from a browser, each as a browser writes it: `https://desk.example.org`.
     #[serde(default, deserialize_with = "list")]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::list;
 
 /// TLS in the server itself.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
     /// A PEM file with the certificate and those that lead to its root.

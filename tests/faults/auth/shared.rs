@@ -8,7 +8,7 @@ use super::{ISSUER, refused};
 use crate::support::chaos::Chaos;
 use crate::support::postgres;
 use crate::support::tokens::{Draft, Signer, now};
-use crate::support::{Place, Reply, Served, order};
+use crate::support::{Caller, Place, Reply, Served, order};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -60,7 +60,10 @@ fn a20_of_two_at_once_at_two_servers_exactly_one_passes() {
     for _ in 0..20 {
         let token = Draft::of(ISSUER, &signer).signed_by(&signer);
         let mut statuses = thread::scope(|scope| {
-            let sent = servers.each_ref().map(|server| scope.spawn(|| sends(server, &token).status));
+            let sent = servers.each_ref().map(|server| {
+                let (caller, token) = (Caller::clone(server), &token);
+                scope.spawn(move || caller.sign_as_client(token, order("47383")).status)
+            });
             sent.map(|reply| reply.join().unwrap())
         });
         statuses.sort_unstable();
