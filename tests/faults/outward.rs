@@ -75,7 +75,7 @@ fn e09_no_other_server_than_the_client_s_own_is_asked_however_it_is_written() {
     let in_hex = own.base().replace("127.0.0.1", "0x7f000001");
     for named in [other.base(), as_user, in_hex, format!("{}.evil.example", own.base())] {
         let began = Instant::now();
-        is_technical(&guarded.sends(without_coverage().with("/fhirServer", named)).decided(), began);
+        is_technical(&guarded.sends(without_coverage().of(&own).with("/fhirServer", named)).decided(), began);
     }
     own.was_not_called();
     other.was_not_called();

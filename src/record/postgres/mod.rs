@@ -115,6 +115,7 @@ impl PostgresLedger {
             let until = Instant::now() + open::OPENING;
             let mut client = open::reach(&pool, server.patience, None, until).await?;
             let (node, keyring) = open::enter(&mut client, &server, &masters).await?;
+            tokens::connect(&tokens).await?;
             // Who opens it waits for this.
             let (runtime, patience, state) = (Handle::current(), server.patience, writers.clone());
             tokio::spawn(tokens::sweep(read.clone(), READ));

@@ -45,6 +45,15 @@ pub(super) async fn prepare(client: &Client, patience: Duration) -> Result<(), t
     client.batch_execute("SET synchronous_commit = off").await
 }
 
+/// Connects, so that no caller waits for that.
+pub(super) async fn connect(pool: &Pool) -> Result<(), LedgerError> {
+    let mut all = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        all.push(pool.get().await?);
+    }
+    Ok(())
+}
+
 impl Shared for Tokens {
     fn take(&self, mark: Mark, until: u64) -> BoxFuture<'static, Use> {
         // While the database is known to be away, nobody waits for it.
