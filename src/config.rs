@@ -13,7 +13,7 @@ use config::{Config, ConfigError, File, FileFormat};
 use serde::{Deserialize, Deserializer};
 
 pub use auth::AuthSettings;
-pub use edge::TlsSettings;
+pub use edge::{Networks, TlsSettings};
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
 pub use ops::{OpsSettings, Secret, Token};
 pub use pages::PagesSettings;
@@ -137,6 +137,7 @@ pub struct Settings {
     /// Who is let in.
     pub auth: AuthSettings,
     /// How connections are encrypted.
+    #[serde(default)]
     pub tls: TlsSettings,
     /// Origins whose pages may call from a browser, each as a browser writes it: `https://desk.example.org`.
     #[serde(default, deserialize_with = "list")]
@@ -162,7 +163,7 @@ pub enum SettingsError {
     /// Listening where others can reach us and read what is said.
     #[error(
         "listen = {0} can be reached from elsewhere, and there is no TLS: name tls.certificate and tls.key, or set \
-         tls.behind_proxy if only a proxy that speaks TLS reaches it"
+         tls.proxies to the addresses of the proxies that speak TLS before it"
     )]
     Readable(IpAddr),
     /// Tokens would go over the network as they are.
@@ -200,7 +201,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 46] = [
+pub const DEFAULTS: [(&str, &str); 48] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -232,6 +233,7 @@ pub const DEFAULTS: [(&str, &str); 46] = [
     ("ehr.break_after", "5"),
     ("ehr.break_seconds", "30"),
     ("auth.clients", ""),
+    ("auth.look_seconds", "5"),
     ("auth.base_url", ""),
     ("auth.algorithms", "ES384,RS384"),
     ("auth.longest_seconds", "300"),
@@ -241,7 +243,8 @@ pub const DEFAULTS: [(&str, &str); 46] = [
     ("auth.allow_http", "false"),
     ("tls.certificate", ""),
     ("tls.key", ""),
-    ("tls.behind_proxy", "false"),
+    ("tls.client_roots", ""),
+    ("tls.proxies", ""),
     ("cors_origins", ""),
     ("pages.desk", "true"),
     ("pages.desk_servers", ""),
@@ -285,7 +288,7 @@ impl Settings {
             if settings.auth.clients.is_none() {
                 return Err(SettingsError::OpenToAll(address));
             }
-            if tls.certificate.is_none() && !tls.behind_proxy {
+            if tls.certificate.is_none() && tls.proxies.is_empty() {
                 return Err(SettingsError::Readable(address));
             }
         }
@@ -306,7 +309,8 @@ impl Settings {
 /// Whether others reach us, by themselves or by a proxy: then tokens do not go where they can be read, unless that is said.
 fn is_open(config: &Config) -> bool {
     let listen = config.get_string("listen").ok().and_then(|listen| listen.parse::<SocketAddr>().ok());
-    listen.is_some_and(|listen| !listen.ip().is_loopback()) || config.get_bool("tls.behind_proxy").unwrap_or(false)
+    let proxies = config.get::<Networks>("tls.proxies").is_ok_and(|proxies| !proxies.is_empty());
+    listen.is_some_and(|listen| !listen.ip().is_loopback()) || proxies
 }
 
 /// Whether a text is scheme, host and port as a browser writes them. Never a pattern, and never any.

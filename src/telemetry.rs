@@ -55,6 +55,19 @@ pub fn certificate_kept(problem: &str) {
     tracing::error!(problem, "the certificate has changed and cannot be used; the one before goes on serving");
 }
 
+/// Others are registered from now on: so many.
+pub fn clients_changed(clients: usize) {
+    tracing::info!(clients, "other registrations of clients serve from now on");
+}
+
+/// The registrations of clients have changed and have a fault; it is the operator's own text.
+pub fn clients_kept(problem: &str) {
+    tracing::error!(
+        problem,
+        "the registrations of clients have changed and cannot be used; those before go on serving"
+    );
+}
+
 /// The ledger has stopped for good.
 pub fn ledger_stopped() {
     tracing::error!("the ledger has stopped for good: exiting, look at the disk before starting again");

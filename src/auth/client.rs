@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::{Host, Url};
 
+use super::certificate::is_fingerprint;
 use super::set::KeySet;
+use crate::config::Settings;
 use crate::outbound;
 use crate::request::version::Version;
 
@@ -34,6 +36,33 @@ pub struct Registration {
     pub tenants: Vec<String>,
     /// The CRD version that is spoken where a request does not say.
     pub crd_version: Option<String>,
+    /// The certificates that it is bound to, by SHA-256 in lower-case hexadecimal: it is let in over connections that show
+    /// one of them, and over no other. It is bound to none where nothing is said.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+}
+
+/// What registrations may say, by the settings of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// Key sets over plain http.
+    pub http: bool,
+    /// Key sets at private addresses.
+    pub private: bool,
+    /// Certificates of clients: they are asked for.
+    pub certificates: bool,
+}
+
+impl Allowed {
+    /// What the settings allow.
+    #[must_use]
+    pub fn by(settings: &Settings) -> Self {
+        Self {
+            http: settings.auth.allow_http,
+            private: settings.ehr.allow_private,
+            certificates: settings.tls.client_roots.is_some(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,13 +93,13 @@ pub enum ClientsError {
 ///
 /// # Errors
 /// [`ClientsError`]
-pub fn read(file: &Path, allow_http: bool, allow_private: bool) -> Result<Vec<Registration>, ClientsError> {
+pub fn read(file: &Path, allowed: Allowed) -> Result<Vec<Registration>, ClientsError> {
     let text = fs::read_to_string(file).map_err(|error| ClientsError::File(file.to_owned(), error.kind()))?;
-    parse(&text, allow_http, allow_private)
+    parse(&text, allowed)
 }
 
 /// Reads registrations from the text of a file.
-fn parse(text: &str, allow_http: bool, allow_private: bool) -> Result<Vec<Registration>, ClientsError> {
+fn parse(text: &str, allowed: Allowed) -> Result<Vec<Registration>, ClientsError> {
     let written: Written = config::Config::builder()
         .add_source(config::File::from_str(text, config::FileFormat::Toml))
         .build()
@@ -89,10 +118,10 @@ fn parse(text: &str, allow_http: bool, allow_private: bool) -> Result<Vec<Regist
         match (&client.jwks_url, &client.jwks) {
             (Some(url), None) => {
                 let url = Url::parse(url).ok().filter(|url| url.username().is_empty() && url.password().is_none());
-                let url = url.filter(|url| url.scheme() == "https" || (allow_http && url.scheme() == "http"));
+                let url = url.filter(|url| url.scheme() == "https" || (allowed.http && url.scheme() == "http"));
                 let Some(url) = url else { return wrong("jwks_url is not an https URL") };
                 // A name is looked at when it is resolved; an address is not resolved.
-                if !allow_private && !is_public(&url) {
+                if !allowed.private && !is_public(&url) {
                     return wrong("jwks_url is a private address, and ehr.allow_private is false");
                 }
             }
@@ -105,6 +134,15 @@ fn parse(text: &str, allow_http: bool, allow_private: bool) -> Result<Vec<Regist
         }
         if client.crd_version.as_deref().is_some_and(|version| Version::named(version).is_none()) {
             return wrong("crd_version is not 2.0, 2.1 or 2.2");
+        }
+        if !client.certificates.iter().all(|text| is_fingerprint(text)) {
+            return wrong("certificates are not SHA-256 in 64 lower-case hexadecimal digits");
+        }
+        if !client.certificates.is_empty() && !allowed.certificates {
+            return wrong(
+                "certificates cannot be held to: clients show theirs where this server speaks TLS itself and \
+                 tls.client_roots names who issues them, and a proxy does not pass them on",
+            );
         }
     }
     Ok(written.client)
@@ -123,7 +161,7 @@ fn is_public(url: &Url) -> bool {
 ///
 /// # Errors
 /// [`ClientsError`]: the file would not be what it should be.
-pub fn add(file: &Path, new: &Registration, allow_http: bool, allow_private: bool) -> Result<(), ClientsError> {
+pub fn add(file: &Path, new: &Registration, allowed: Allowed) -> Result<(), ClientsError> {
     let wrong = |error: std::io::Error| ClientsError::Unwritten(file.to_owned(), error.kind());
     let (mut text, mode) = match fs::read_to_string(file) {
         Ok(text) => (text, fs::metadata(file).map_err(wrong)?.permissions()),
@@ -131,11 +169,11 @@ pub fn add(file: &Path, new: &Registration, allow_http: bool, allow_private: boo
         Err(error) => return Err(ClientsError::File(file.to_owned(), error.kind())),
     };
     if !text.is_empty() {
-        parse(&text, allow_http, allow_private)?;
+        parse(&text, allowed)?;
         text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
     }
     text.push_str(&written(new));
-    parse(&text, allow_http, allow_private)?;
+    parse(&text, allowed)?;
     let mut beside = file.as_os_str().to_owned();
     beside.push(".new");
     // Where there is one already, somebody else is at it.
@@ -155,7 +193,7 @@ fn written(new: &Registration) -> String {
     let mut lines = vec![format!("[[client]]\nname = {}\nissuer = {}", text(&new.name), text(&new.issuer))];
     let named = [("jwks_url", &new.jwks_url), ("jwks", &new.jwks), ("crd_version", &new.crd_version)];
     lines.extend(named.iter().filter_map(|(name, it)| it.as_ref().map(|it| format!("{name} = {}", text(it)))));
-    let lists = [("fhir_servers", &new.fhir_servers), ("tenants", &new.tenants)];
+    let lists = [("fhir_servers", &new.fhir_servers), ("tenants", &new.tenants), ("certificates", &new.certificates)];
     lines.extend(lists.iter().filter(|(_, all)| !all.is_empty()).map(|(name, all)| format!("{name} = {}", list(all))));
     lines.join("\n") + "\n"
 }

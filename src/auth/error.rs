@@ -19,6 +19,9 @@ pub enum AuthError {
     /// No more tokens can be remembered, so that none can be known to be new (FAULTS A21).
     #[error("too many tokens are live")]
     Full,
+    /// Whether the token was used before at another server cannot be known now; it may be good (FAULTS A22).
+    #[error("whether the token was used before cannot be known")]
+    MemoryAway,
     /// The client may not call for this tenant (FAULTS A23).
     #[error("the client may not call for this tenant")]
     Tenant,
@@ -53,6 +56,8 @@ pub enum Cause {
     Time,
     /// It has no id of its own, or one that is too long.
     Id,
+    /// The connection has not the certificate that its client is bound to.
+    Certificate,
     /// It was used before.
     Used,
 }
@@ -72,6 +77,7 @@ impl Cause {
             Self::Audience => "audience",
             Self::Time => "time",
             Self::Id => "id",
+            Self::Certificate => "certificate",
             Self::Used => "used",
         }
     }
@@ -84,6 +90,7 @@ impl AuthError {
             Self::Token(cause) => cause.word(),
             Self::KeysAway => "keys-away",
             Self::Full => "full",
+            Self::MemoryAway => "memory-away",
             Self::Tenant => "tenant",
             Self::TooOften(_) => "too-often",
             Self::NotLocal => "not-local",
@@ -93,7 +100,7 @@ impl AuthError {
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        if *self == Self::Full { Fault::Us } else { Fault::Client }
+        if matches!(self, Self::Full | Self::MemoryAway) { Fault::Us } else { Fault::Client }
     }
 }
 

@@ -2,33 +2,38 @@
 //!
 //! Without authentication configured, whoever is on this machine is believed and nobody else is let in.
 
+mod certificate;
 mod client;
 mod crypto;
 mod error;
 mod keys;
+mod known;
 mod rates;
 mod replay;
 mod set;
 mod token;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
 use url::Url;
 
-use crate::config::{AuthSettings, Limits};
+use crate::config::Settings;
 use crate::outbound;
 use crate::request::version::Version;
 use crate::telemetry;
-pub use client::{ClientsError, Registration, add, read as registrations};
+pub use certificate::Fingerprint;
+pub use client::{Allowed, ClientsError, Registration, add, read as registrations};
 pub use error::{AuthError, AuthSettingsError, Cause};
-use keys::{Http, Keys, NoKey};
+use keys::NoKey;
+pub use known::Clients;
 use rates::Rates;
-use replay::{Use, Used};
+use replay::Memory;
+pub use replay::{Mark, Shared, Use};
 use set::KeySet;
 use token::{Times, Token};
 
@@ -74,24 +79,30 @@ impl VerifiedClient {
     }
 }
 
-/// A registered client, ready to be recognised.
-#[derive(Debug)]
-struct Registered {
-    client: VerifiedClient,
-    tenants: Vec<String>,
-    keys: Keys,
+/// What is known of a caller before it is let in.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'c> {
+    /// Its Authorization header.
+    pub authorization: Option<&'c str>,
+    /// The path of the endpoint that it calls.
+    pub path: &'c str,
+    /// The address that it calls from.
+    pub from: Option<IpAddr>,
+    /// The certificate that its connection has shown.
+    pub certificate: Option<&'c Fingerprint>,
 }
 
 /// Who is let in, and how that is known.
 #[derive(Debug)]
 pub struct Doorman {
-    clients: HashMap<String, Registered>,
+    file: PathBuf,
+    allowed: Allowed,
+    clients: RwLock<Arc<Clients>>,
     base_url: String,
     algorithms: Vec<Algorithm>,
     times: Times,
-    used: Option<Used>,
+    used: Option<Memory>,
     rates: Rates,
-    http: Http,
     /// Whether discovery is for anybody.
     pub discovery_open: bool,
 }
@@ -101,19 +112,17 @@ impl Doorman {
     ///
     /// # Errors
     /// [`AuthSettingsError`]
-    pub fn of(
-        settings: &AuthSettings,
-        limits: &Limits,
-        allow_private: bool,
-    ) -> Result<Option<Self>, AuthSettingsError> {
+    pub fn of(settings: &Settings) -> Result<Option<Self>, AuthSettingsError> {
+        let (allowed, limits, settings) = (Allowed::by(settings), &settings.limits, &settings.auth);
         let Some(file) = &settings.clients else { return Ok(None) };
-        let registrations = client::read(file, settings.allow_http, allow_private)?;
-        let http = outbound::client(allow_private, !registrations.iter().any(is_of_https))?;
+        let clients = Clients::read(file, allowed, None)?;
         let known = [Algorithm::ES384, Algorithm::RS384, Algorithm::ES256, Algorithm::RS256, Algorithm::RS512];
         let named = |name: &String| known.into_iter().find(|known| format!("{known:?}") == *name);
         let algorithms = settings.algorithms.iter().map(named).collect::<Option<Vec<_>>>();
         let doorman = Self {
-            clients: registrations.into_iter().map(registered).collect(),
+            file: file.clone(),
+            allowed,
+            clients: RwLock::new(Arc::new(clients)),
             base_url: settings.base_url.clone().filter(|url| is_base(url)).ok_or(AuthSettingsError::BaseUrl)?,
             algorithms: algorithms.filter(|all| !all.is_empty()).ok_or(AuthSettingsError::Algorithms)?,
             times: Times {
@@ -123,37 +132,53 @@ impl Doorman {
                 // Where a token may be used again it does not matter whether it was.
                 began: if settings.single_use_jti { now() } else { 0 },
             },
-            used: settings.single_use_jti.then(|| Used::with_room_for(limits.live_tokens)),
+            used: settings.single_use_jti.then(|| Memory::with_room_for(limits.live_tokens)),
             rates: Rates::new(limits),
-            http,
             discovery_open: settings.discovery_open,
         };
         Ok(Some(doorman))
     }
 
-    /// How many clients are registered.
+    /// With what other servers share of the tokens that were used. A token from before our start may then be good: that it
+    /// was used would be known.
     #[must_use]
-    pub fn clients(&self) -> usize {
-        self.clients.len()
+    pub fn sharing(mut self, shared: Option<Arc<dyn Shared>>) -> Self {
+        if let Some(shared) = shared {
+            self.used = self.used.map(|used| used.shared(shared));
+            self.times.began = 0;
+        }
+        self
     }
 
-    /// Lets in the caller that an Authorization header tells of, from an address to the endpoint of a path. The call is
-    /// what its request is logged under.
+    /// The clients that are registered now.
+    #[must_use]
+    pub fn clients(&self) -> Arc<Clients> {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the file of registrations again. Those of it serve once [`change`](Self::change) is given them.
+    ///
+    /// # Errors
+    /// [`AuthSettingsError`]; those that serve go on.
+    pub fn read_again(&self) -> Result<Clients, AuthSettingsError> {
+        Clients::read(&self.file, self.allowed, Some(&self.clients()))
+    }
+
+    /// Lets in others from now on. What was used and how often each has called stays known.
+    pub fn change(&self, clients: Clients) {
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(clients);
+    }
+
+    /// Lets in a caller. The call is what its request is logged under.
     ///
     /// # Errors
     /// [`AuthError`]; why is logged, and not told to the caller.
-    pub async fn admit(
-        &self,
-        authorization: Option<&str>,
-        path: &str,
-        from: Option<IpAddr>,
-        call: &str,
-    ) -> Result<VerifiedClient, AuthError> {
-        let came = Instant::now();
+    pub async fn admit(&self, caller: Caller<'_>, call: &str) -> Result<VerifiedClient, AuthError> {
+        let (came, from) = (Instant::now(), caller.from);
         // Before anything is looked at that costs something.
         let admitted = match from.map(|from| self.rates.address(from)) {
             Some(Err(seconds)) => Err(AuthError::TooOften(seconds)),
-            _ => self.look(authorization, path).await,
+            _ => self.look(caller).await,
         };
         if let Err(error) = &admitted {
             telemetry::not_admitted(call, error.word());
@@ -165,13 +190,18 @@ impl Doorman {
         admitted
     }
 
-    async fn look(&self, authorization: Option<&str>, path: &str) -> Result<VerifiedClient, AuthError> {
+    async fn look(&self, caller: Caller<'_>) -> Result<VerifiedClient, AuthError> {
+        let Caller { authorization, path, certificate, .. } = caller;
         let token = Token::read(authorization.ok_or(AuthError::Token(Cause::Form))?, &self.algorithms);
         let token = token.map_err(AuthError::Token)?;
         let refuse = |cause| Err(AuthError::Token(cause));
         let claims = &token.claims;
         // What costs nothing is looked at first: no call is made and no signature checked for a token that would fail.
-        let Some(registered) = self.clients.get(&claims.issuer) else { return refuse(Cause::Issuer) };
+        let clients = self.clients();
+        let Some(registered) = clients.find(&claims.issuer) else { return refuse(Cause::Issuer) };
+        if !registered.may_call_over(certificate) {
+            return refuse(Cause::Certificate);
+        }
         if token.key_place.as_deref().is_some_and(|place| !registered.keys.are_at(place)) {
             return refuse(Cause::KeyPlace);
         }
@@ -184,16 +214,14 @@ impl Doorman {
             return refuse(Cause::Time);
         }
         let key =
-            registered.keys.find(&self.http, &token.key_id, token.algorithm).await.map_err(|none| match none {
+            registered.keys.find(&clients.http, &token.key_id, token.algorithm).await.map_err(|none| match none {
                 NoKey::Unfit => AuthError::Token(Cause::Key),
                 NoKey::Away => AuthError::KeysAway,
             })?;
         if !crypto::is_signed(token.message, token.signature, &key, token.algorithm) {
             return refuse(Cause::Signature);
         }
-        if !registered.tenants.is_empty()
-            && !claims.tenant.as_ref().is_some_and(|tenant| registered.tenants.contains(tenant))
-        {
+        if !registered.may_call_for(claims.tenant.as_ref()) {
             return Err(AuthError::Tenant);
         }
         self.rates.client(registered.client.name()).map_err(AuthError::TooOften)?;
@@ -204,13 +232,18 @@ impl Doorman {
         }
         // Last, so that only whoever holds the key can use a token up, and by nothing but an answer.
         let until = claims.expires.saturating_add(times.skew);
-        match self.used.as_ref().map(|used| used.take(&claims.issuer, &claims.id, until, times.now)) {
-            None | Some(Use::First) => {
+        let used = match &self.used {
+            None => Use::First,
+            Some(used) => used.take(&claims.issuer, &claims.id, until, times.now).await,
+        };
+        match used {
+            Use::First => {
                 let tenant = claims.tenant.as_deref().map(Arc::from);
                 Ok(VerifiedClient { tenant, ..registered.client.clone() })
             }
-            Some(Use::Again) => refuse(Cause::Used),
-            Some(Use::Full) => Err(AuthError::Full),
+            Use::Again => refuse(Cause::Used),
+            Use::Full => Err(AuthError::Full),
+            Use::Away => Err(AuthError::MemoryAway),
         }
     }
 }
@@ -254,20 +287,6 @@ fn is_base(text: &str) -> bool {
             && url.username().is_empty()
             && !text.contains(['?', '#'])
     })
-}
-
-fn registered(registration: Registration) -> (String, Registered) {
-    let client = VerifiedClient {
-        name: registration.name.into(),
-        fhir_servers: Some(registration.fhir_servers.into()),
-        version: registration.crd_version.as_deref().and_then(Version::named),
-        tenant: None,
-    };
-    let keys = match registration.jwks_url {
-        Some(url) => Keys::there(client.name().to_owned(), url),
-        None => Keys::Here(KeySet::read(registration.jwks.unwrap_or_default().as_bytes()).unwrap_or_default()),
-    };
-    (registration.issuer, Registered { client, tenants: registration.tenants, keys })
 }
 
 fn now() -> u64 {

@@ -1,27 +1,72 @@
 //! Tokens that were used: each is for one call (FAULTS A20, A21).
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
 /// What is remembered of a token: 128 bits of a hash of its issuer and `jti`.
-type Mark = [u8; 16];
+pub type Mark = [u8; 16];
 
 /// What came of using a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub enum Use {
     /// It was not used before.
     First,
     /// It was.
     Again,
     /// That cannot be remembered now.
     Full,
+    /// Whether it was cannot be known now.
+    Away,
+}
+
+/// Where several servers remember together which tokens were used.
+pub trait Shared: fmt::Debug + Send + Sync {
+    /// Uses a token that is of no use after `until`, in seconds since 1970 began. Of all who use it at once, at whatever
+    /// server, one is the first. It resolves within a time that a caller can wait.
+    fn take(&self, mark: Mark, until: u64) -> BoxFuture<'static, Use>;
+}
+
+/// What remembers for one server, or for all that share it.
+#[derive(Debug)]
+pub(super) struct Memory {
+    used: Used,
+    shared: Option<Arc<dyn Shared>>,
+}
+
+impl Memory {
+    /// One of this process alone, with room for so many tokens.
+    pub(super) fn with_room_for(most: usize) -> Self {
+        Self { used: Used::with_room_for(most), shared: None }
+    }
+
+    /// One that others share.
+    pub(super) fn shared(self, shared: Arc<dyn Shared>) -> Self {
+        Self { shared: Some(shared), ..self }
+    }
+
+    /// Uses a token. What was used here is known here, and asked of nobody.
+    pub(super) async fn take(&self, issuer: &str, jti: &str, until: u64, now: u64) -> Use {
+        let mark = mark(issuer, jti);
+        let Some(shared) = &self.shared else { return self.used.take(mark, until, now) };
+        match self.used.look(mark, until, now) {
+            Use::First => {}
+            known => return known,
+        }
+        match shared.take(mark, until).await {
+            // What others know of it goes for here too. Room was there a moment ago; where it is not, it is not let in.
+            Use::First => self.used.take(mark, until, now),
+            known => known,
+        }
+    }
 }
 
 /// The tokens that were used and could be used still. A live one is never forgotten for another.
 #[derive(Debug)]
-pub(super) struct Used {
+struct Used {
     marks: Mutex<Marks>,
     most: usize,
 }
@@ -36,33 +81,43 @@ struct Marks {
 
 impl Used {
     /// None yet, with room for so many.
-    pub(super) fn with_room_for(most: usize) -> Self {
+    fn with_room_for(most: usize) -> Self {
         Self { marks: Mutex::default(), most }
     }
 
     /// Uses a token that is of no use after `until`, in seconds since 1970 began.
-    pub(super) fn take(&self, issuer: &str, jti: &str, until: u64, now: u64) -> Use {
+    fn take(&self, mark: Mark, until: u64, now: u64) -> Use {
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.latest = marks.latest.max(now);
-        let latest = marks.latest;
+        let found = marks.look(mark, until, now, self.most);
+        if found == Use::First {
+            marks.all.insert(mark);
+            marks.until.entry(until).or_default().push(mark);
+        }
+        found
+    }
+
+    /// What would come of using it, which leaves it unused.
+    fn look(&self, mark: Mark, until: u64, now: u64) -> Use {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).look(mark, until, now, self.most)
+    }
+}
+
+impl Marks {
+    fn look(&mut self, mark: Mark, until: u64, now: u64, most: usize) -> Use {
+        self.latest = self.latest.max(now);
+        let latest = self.latest;
         if until < latest {
             return Use::Again;
         }
-        while let Some(over) = marks.until.first_entry().filter(|over| *over.key() < latest) {
+        while let Some(over) = self.until.first_entry().filter(|over| *over.key() < latest) {
             for mark in over.remove() {
-                marks.all.remove(&mark);
+                self.all.remove(&mark);
             }
         }
-        let mark = mark(issuer, jti);
-        if marks.all.contains(&mark) {
+        if self.all.contains(&mark) {
             return Use::Again;
         }
-        if marks.all.len() >= self.most {
-            return Use::Full;
-        }
-        marks.all.insert(mark);
-        marks.until.entry(until).or_default().push(mark);
-        Use::First
+        if self.all.len() >= most { Use::Full } else { Use::First }
     }
 }
 
@@ -79,11 +134,11 @@ mod tests {
     #[test]
     fn a20_a_token_is_used_once_and_by_its_issuer() {
         let used = Used::with_room_for(1000);
-        assert_eq!(used.take("a", "1", 100, 50), Use::First);
-        assert_eq!(used.take("a", "1", 100, 50), Use::Again);
-        assert_eq!(used.take("b", "1", 100, 50), Use::First);
-        assert_eq!(used.take("ab", "1", 100, 50), Use::First);
-        assert_eq!(used.take("a", "b1", 100, 50), Use::First);
+        assert_eq!(used.take(mark("a", "1"), 100, 50), Use::First);
+        assert_eq!(used.take(mark("a", "1"), 100, 50), Use::Again);
+        assert_eq!(used.take(mark("b", "1"), 100, 50), Use::First);
+        assert_eq!(used.take(mark("ab", "1"), 100, 50), Use::First);
+        assert_eq!(used.take(mark("a", "b1"), 100, 50), Use::First);
     }
 
     #[test]
@@ -92,7 +147,7 @@ mod tests {
         for round in 0..200 {
             let jti = round.to_string();
             let firsts = std::thread::scope(|scope| {
-                let each = [(); 4].map(|()| scope.spawn(|| used.take("a", &jti, 100, 50) == Use::First));
+                let each = [(); 4].map(|()| scope.spawn(|| used.take(mark("a", &jti), 100, 50) == Use::First));
                 each.map(|one| one.join().unwrap_or(false)).into_iter().filter(|first| *first).count()
             });
             assert_eq!(firsts, 1);
@@ -103,20 +158,20 @@ mod tests {
     fn a21_a_live_token_is_never_forgotten_for_another() {
         let used = Used::with_room_for(2);
         for jti in ["1", "2"] {
-            assert_eq!(used.take("a", jti, 100, 50), Use::First);
+            assert_eq!(used.take(mark("a", jti), 100, 50), Use::First);
         }
-        assert_eq!(used.take("a", "3", 100, 50), Use::Full);
-        assert_eq!(used.take("a", "1", 100, 100), Use::Again);
+        assert_eq!(used.take(mark("a", "3"), 100, 50), Use::Full);
+        assert_eq!(used.take(mark("a", "1"), 100, 100), Use::Again);
         // Once they are over there is room again.
-        assert_eq!(used.take("a", "3", 200, 101), Use::First);
-        assert_eq!(used.take("a", "1", 200, 101), Use::First);
+        assert_eq!(used.take(mark("a", "3"), 200, 101), Use::First);
+        assert_eq!(used.take(mark("a", "1"), 200, 101), Use::First);
     }
 
     #[test]
     fn a20_what_is_forgotten_is_not_the_first_again_when_a_clock_goes_back() {
         let used = Used::with_room_for(1000);
-        assert_eq!(used.take("a", "1", 100, 50), Use::First);
-        assert_eq!(used.take("a", "2", 200, 101), Use::First);
-        assert_eq!(used.take("a", "1", 100, 99), Use::Again);
+        assert_eq!(used.take(mark("a", "1"), 100, 50), Use::First);
+        assert_eq!(used.take(mark("a", "2"), 200, 101), Use::First);
+        assert_eq!(used.take(mark("a", "1"), 100, 99), Use::Again);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use comfy_table::{Table, presets};
-use covenant::auth::{self, AuthSettingsError, Registration};
+use covenant::auth::{self, Allowed, AuthSettingsError, Registration};
 use covenant::config::Settings;
 
 use super::CommandError;
@@ -33,6 +33,9 @@ pub(super) struct New {
     /// The CRD version that is spoken where a request does not say.
     #[arg(long)]
     crd_version: Option<String>,
+    /// A certificate that it is bound to, by its SHA-256 in hexadecimal, with or without colons; as many as there are.
+    #[arg(long = "certificate", value_name = "SHA256")]
+    certificates: Vec<String>,
 }
 
 fn file(settings: &Settings) -> Result<&Path, CommandError> {
@@ -41,14 +44,22 @@ fn file(settings: &Settings) -> Result<&Path, CommandError> {
 }
 
 fn registered(settings: &Settings) -> Result<Vec<Registration>, CommandError> {
-    let read = auth::registrations(file(settings)?, settings.auth.allow_http, settings.ehr.allow_private);
+    let read = auth::registrations(file(settings)?, Allowed::by(settings));
     Ok(read.map_err(AuthSettingsError::from)?)
 }
 
 /// Prints the registrations.
 pub(super) fn list(settings: &Settings) -> Result<(), CommandError> {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["client", "issuer", "keys", "FHIR servers", "tenants", "version"]);
+    table.load_style(presets::NOTHING).set_header([
+        "client",
+        "issuer",
+        "keys",
+        "FHIR servers",
+        "tenants",
+        "version",
+        "bound to",
+    ]);
     for client in registered(settings)? {
         let or = |text: String, none: &str| if text.is_empty() { none.to_owned() } else { text };
         table.add_row([
@@ -58,6 +69,7 @@ pub(super) fn list(settings: &Settings) -> Result<(), CommandError> {
             or(client.fhir_servers.join("\n"), "none"),
             or(client.tenants.join("\n"), "any"),
             client.crd_version.unwrap_or_else(|| "2.0".to_owned()),
+            or(client.certificates.join("\n"), "no certificate"),
         ]);
     }
     Ok(writeln!(std::io::stdout(), "{table}")?)
@@ -85,6 +97,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), CommandError> {
                 writeln!(out, "{}: its keys cannot be had: {why}", client.name)?;
             }
         }
+        if !client.certificates.is_empty() {
+            writeln!(out, "  it is let in over connections that show its certificate, and over no other")?;
+        }
         if client.jwks_url.is_some_and(|url| url.starts_with("http:")) {
             writeln!(out, "  its keys come over plain http, where whoever is on the way can put his own")?;
         }
@@ -111,7 +126,10 @@ pub(super) fn add(settings: &Settings, new: New) -> Result<(), CommandError> {
         fhir_servers: new.fhir_servers,
         tenants: new.tenants,
         crd_version: new.crd_version,
+        // As openssl prints it.
+        certificates: new.certificates.iter().map(|it| it.replace(':', "").to_ascii_lowercase()).collect(),
     };
-    auth::add(file, &new, settings.auth.allow_http, settings.ehr.allow_private).map_err(AuthSettingsError::from)?;
-    Ok(writeln!(std::io::stdout(), "{name} is registered in {}; the server reads it when it starts", file.display())?)
+    auth::add(file, &new, Allowed::by(settings)).map_err(AuthSettingsError::from)?;
+    let file = file.display();
+    Ok(writeln!(std::io::stdout(), "{name} is registered in {file}; a server that runs reads it within seconds")?)
 }

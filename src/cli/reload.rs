@@ -1,11 +1,14 @@
 //! Looks whether the policy folder has changed, and serves with it once it is proved; until then the old set serves
-//! (FAULTS P02).
+//! (FAULTS P02). So with the registrations of clients, once they read without a fault.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use covenant::auth::Doorman;
+use covenant::gather::ehr::Servers;
 use covenant::policy::{self, Serving, load};
 use covenant::record::Ledger;
 use covenant::telemetry;
@@ -57,4 +60,59 @@ fn change(folder: &std::path::Path, serving: &Serving, ledger: &dyn Ledger) -> b
     telemetry::policies_changed(&proved.set.hash);
     serving.change(Arc::new(proved.set), proved.proof);
     true
+}
+
+/// The registrations of clients, and what rests on them.
+pub(super) struct Registered {
+    /// Where they are written.
+    pub(super) file: PathBuf,
+    /// Who lets them in.
+    pub(super) doorman: Arc<Doorman>,
+    /// FHIR servers that may be asked beside those of clients.
+    pub(super) own: Vec<String>,
+    /// All that may be asked.
+    pub(super) servers: Servers,
+}
+
+impl Registered {
+    /// Looks every so often, on a thread of its own, for as long as the process runs.
+    pub(super) fn watch(self, every: Duration, counters: Counters) {
+        let mut seen = fs::read(&self.file).ok();
+        thread::spawn(move || {
+            let mut tried = seen.clone();
+            loop {
+                thread::sleep(every);
+                let now = fs::read(&self.file).ok();
+                // One that is being written looks different each time.
+                let still = std::mem::replace(&mut seen, now.clone()) == now;
+                if still && now != tried {
+                    tried = now;
+                    let changed = self.change();
+                    counters.clients_reload_failed(changed.is_err());
+                    match changed {
+                        Ok(clients) => telemetry::clients_changed(clients),
+                        Err(problem) => telemetry::clients_kept(&problem),
+                    }
+                }
+            }
+        });
+    }
+
+    /// Serves with what is in the file, all of it or nothing: how many clients there are now, or what is wrong.
+    fn change(&self) -> Result<usize, String> {
+        let clients = self.doorman.read_again().map_err(|error| error.to_string())?;
+        let servers = all(&self.own, clients.fhir_servers());
+        self.servers.change(&servers).map_err(|error| error.to_string())?;
+        let count = clients.count();
+        self.doorman.change(clients);
+        Ok(count)
+    }
+}
+
+/// FHIR servers of the settings and of clients, each once.
+pub(super) fn all(own: &[String], of_clients: &[String]) -> Vec<String> {
+    let mut all = [own, of_clients].concat();
+    all.sort_unstable();
+    all.dedup();
+    all
 }

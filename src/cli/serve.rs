@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use covenant::auth::{self, AuthSettingsError, Doorman};
+use covenant::auth::Doorman;
 use covenant::config::{EhrSettings, OnFailure, OpsSettings, Settings};
 use covenant::gather::ehr::Ehr;
 use covenant::http::ops::Ops;
@@ -32,8 +32,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     ledger.keep_policy_set(&set.hash, &files)?;
     let directory = directory(settings)?;
-    let ehr = Ehr::new(&askable(settings)?)?;
-    let doorman = Doorman::of(&settings.auth, &settings.limits, settings.ehr.allow_private)?;
+    let doorman = Doorman::of(settings)?.map(|doorman| Arc::new(doorman.sharing(ledger.shared_tokens())));
+    let ehr = Ehr::new(&askable(settings, doorman.as_deref()))?;
     let tls = tls::config(&settings.tls, tls::LOOK)?;
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
@@ -61,7 +61,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         None => writeln!(out, "  operators none: ops.listen is empty")?,
     }
     match &doorman {
-        Some(doorman) => writeln!(out, "  clients   {}, by signed tokens", doorman.clients())?,
+        Some(doorman) => writeln!(out, "  clients   {}, by signed tokens", doorman.clients().count())?,
         None => writeln!(out, "  no authentication is configured, so only this machine is answered")?,
     }
     if settings.pages.desk {
@@ -73,14 +73,14 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json {scheme}://{address}/cds-services/order-sign-crd"
     )?;
     drop(out);
-    let policies = Serving::new(Arc::new(set), proof);
+    let (policies, servers) = (Serving::new(Arc::new(set), proof), ehr.servers());
     let mut app = App::new(policies.clone(), ledger.clone(), manner(settings), zone(settings)?, ehr)
         .with_on_failure(settings.ledger.on_failure)
         .with_origins(&settings.cors_origins)
         .with_pages(&settings.pages)
-        .with_doorman(doorman)
+        .with_doorman(doorman.clone())
         .with_tls(tls)
-        .with_proxy(settings.tls.behind_proxy);
+        .with_proxies(settings.tls.proxies.clone());
     if let Some(directory) = directory {
         app = app.with_directory(Arc::new(directory));
     }
@@ -88,20 +88,18 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         let look = Duration::from_secs(settings.policies_look_seconds);
         reload::watch(folder.clone(), look, policies, ledger.clone(), app.counters().clone());
     }
+    if let (Some(file), Some(doorman), 1..) = (&settings.auth.clients, doorman, settings.auth.look_seconds) {
+        let registered = reload::Registered { file: file.clone(), doorman, own: settings.ehr.servers.clone(), servers };
+        registered.watch(Duration::from_secs(settings.auth.look_seconds), app.counters().clone());
+    }
     until_stopped(listener, ops, app, &ledger)
 }
 
 /// How EHRs are asked: the servers of all registered clients are askable, each for its own client.
-fn askable(settings: &Settings) -> Result<EhrSettings, CommandError> {
-    let mut ehr = settings.ehr.clone();
-    if let Some(file) = &settings.auth.clients {
-        let clients = auth::registrations(file, settings.auth.allow_http, settings.ehr.allow_private)
-            .map_err(AuthSettingsError::from)?;
-        ehr.servers.extend(clients.into_iter().flat_map(|client| client.fhir_servers));
-        ehr.servers.sort_unstable();
-        ehr.servers.dedup();
-    }
-    Ok(ehr)
+fn askable(settings: &Settings, doorman: Option<&Doorman>) -> EhrSettings {
+    let clients = doorman.map(Doorman::clients);
+    let servers = reload::all(&settings.ehr.servers, clients.as_ref().map_or(&[], |clients| clients.fhir_servers()));
+    EhrSettings { servers, ..settings.ehr.clone() }
 }
 
 /// Binds the operations listener, if there is to be one.

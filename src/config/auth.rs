@@ -12,6 +12,8 @@ use super::list;
 pub struct AuthSettings {
     /// The file with the registrations of clients.
     pub clients: Option<PathBuf>,
+    /// Seconds between looks at whether that file has changed; none for never.
+    pub look_seconds: u64,
     /// The address that clients call us under, such as `https://crd.payer.example`: a token is for it and the path.
     #[serde(default, deserialize_with = "base")]
     pub base_url: Option<String>,

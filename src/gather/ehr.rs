@@ -8,27 +8,27 @@ mod call;
 mod circuit;
 mod reading;
 mod searched;
+mod servers;
 mod warm;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use reqwest::Client;
 use reqwest::header::HeaderValue;
 
 use super::learned::{Failure, Query, Reply};
 use crate::config::EhrSettings;
-use crate::outbound::{self, OutboundError};
+use crate::outbound::OutboundError;
 use crate::request::Access;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::{self, EhrLine};
-use base::{Base, Unfit};
+use base::Base;
 use call::{Caller, Got};
-use circuit::Circuit;
+use servers::Server;
+pub use servers::Servers;
 use warm::Warm;
 
 /// A token that ends sooner than this may have ended when the call arrives: the EHR counted from before it asked us.
@@ -52,14 +52,6 @@ pub enum EhrError {
     /// Nothing can be reached.
     #[error("ehr.servers: {0}")]
     Outbound(#[from] OutboundError),
-}
-
-/// A server that may be asked.
-#[derive(Debug)]
-struct Server {
-    base: Base,
-    origin: String,
-    circuit: Arc<Circuit>,
 }
 
 /// A registered server, and the right to ask it about one patient. Only [`Ehr::way`] makes one.
@@ -94,8 +86,7 @@ impl fmt::Debug for Way {
 /// All that is needed to ask, one for the process.
 #[derive(Debug)]
 pub struct Ehr {
-    client: Client,
-    servers: Vec<Arc<Server>>,
+    servers: Servers,
     settings: EhrSettings,
     warm: Warm,
     counters: Counters,
@@ -107,22 +98,14 @@ impl Ehr {
     /// # Errors
     /// [`EhrError`]: a server is not one that may be asked, or TLS cannot be had.
     pub fn new(settings: &EhrSettings) -> Result<Self, EhrError> {
-        let mut circuits: HashMap<String, Arc<Circuit>> = HashMap::new();
-        let pause = Duration::from_secs(settings.break_seconds.min(DAY));
-        let mut servers = Vec::with_capacity(settings.servers.len());
-        for text in &settings.servers {
-            let base = Base::parse(text, settings).map_err(|unfit| match unfit {
-                Unfit::NotABase => EhrError::NotABase(text.clone()),
-                Unfit::PlainHttp => EhrError::PlainHttp(text.clone()),
-                Unfit::Private => EhrError::Private(text.clone()),
-            })?;
-            let origin = base.origin();
-            let circuit =
-                circuits.entry(origin.clone()).or_insert_with(|| Circuit::new(settings.break_after, pause).into());
-            servers.push(Arc::new(Server { base, origin, circuit: circuit.clone() }));
-        }
-        let client = client(settings, servers.iter().all(|server| server.base.is_http()))?;
-        Ok(Self { client, servers, settings: settings.clone(), warm: Warm::new(), counters: Counters::default() })
+        let servers = Servers::of(settings)?;
+        Ok(Self { servers, settings: settings.clone(), warm: Warm::new(), counters: Counters::default() })
+    }
+
+    /// The servers that may be asked, for whoever changes them.
+    #[must_use]
+    pub fn servers(&self) -> Servers {
+        self.servers.clone()
     }
 
     /// With counters for what is asked.
@@ -144,8 +127,7 @@ impl Ehr {
     /// the token.
     pub fn way(&self, fhir_server: &str, access: &Access, patient: &str, received: Instant) -> Result<Way, Failure> {
         let base = Base::parse(fhir_server, &self.settings).ok();
-        let server = self.servers.iter().find(|server| Some(&server.base) == base.as_ref());
-        let Some(server) = server else {
+        let Some(server) = base.and_then(|base| self.servers.find(&base)) else {
             telemetry::ehr_not_registered();
             self.counters.asked(word(Failure::NotRegistered));
             return Err(Failure::NotRegistered);
@@ -154,7 +136,7 @@ impl Ehr {
         let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Failure::Refused)?;
         header.set_sensitive(true);
         Ok(Way {
-            server: server.clone(),
+            server,
             authorization: header,
             expires: received + Duration::from_secs(access.expires_in.min(DAY)),
             patient: patient.to_owned(),
@@ -208,7 +190,7 @@ impl Ehr {
 
     fn caller<'a>(&'a self, way: &'a Way, until: Instant) -> Caller<'a> {
         let fair = Duration::from_millis(self.settings.deadline_millis / 2);
-        Caller { client: &self.client, way, until, fair, left: self.settings.response_bytes }
+        Caller { client: &way.server.client, way, until, fair, left: self.settings.response_bytes }
     }
 
     async fn read(&self, way: &Way, query: &Query, kind: &str, id: &str, until: Instant) -> Result<Reply, Failure> {
@@ -283,11 +265,6 @@ enum Searched {
     AsAsked(Vec<String>),
     /// It did not look at these parameters.
     Ignoring(Vec<usize>),
-}
-
-fn client(settings: &EhrSettings, only_http: bool) -> Result<Client, EhrError> {
-    let client = outbound::builder(settings.allow_private, only_http)?.pool_max_idle_per_host(settings.concurrent);
-    Ok(client.build().map_err(OutboundError::Http)?)
 }
 
 /// Whether a text can be a bearer token: it ends no header and begins no other.

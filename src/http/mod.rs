@@ -12,6 +12,7 @@ mod once;
 pub mod ops;
 mod pages;
 pub mod problem;
+mod proxy;
 pub mod tls;
 
 use std::io;
@@ -32,7 +33,7 @@ use uuid::Uuid;
 
 use crate::answer::Manner;
 use crate::auth::Doorman;
-use crate::config::{OnFailure, PagesSettings};
+use crate::config::{Networks, OnFailure, PagesSettings};
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
 use crate::policy::Serving;
@@ -57,12 +58,12 @@ pub struct App {
     places: Semaphore,
     once: Once,
     counters: Counters,
-    doorman: Option<Doorman>,
+    doorman: Option<Arc<Doorman>>,
     origins: Arc<[String]>,
     desk: bool,
     desk_servers: Vec<String>,
     tls: Option<ServerConfig>,
-    behind_proxy: bool,
+    proxies: Networks,
 }
 
 impl std::fmt::Debug for App {
@@ -97,7 +98,7 @@ impl App {
             desk: false,
             desk_servers: Vec::new(),
             tls: None,
-            behind_proxy: false,
+            proxies: Networks::default(),
         }
     }
 
@@ -115,7 +116,7 @@ impl App {
 
     /// With a doorman, who lets in registered clients from anywhere. Without one only this machine is let in.
     #[must_use]
-    pub fn with_doorman(self, doorman: Option<Doorman>) -> Self {
+    pub fn with_doorman(self, doorman: Option<Arc<Doorman>>) -> Self {
         Self { doorman, ..self }
     }
 
@@ -125,10 +126,10 @@ impl App {
         Self { tls, ..self }
     }
 
-    /// With a proxy before it whose word is taken for whom it speaks.
+    /// With proxies before it whose word is taken for whom they speak. Without TLS of its own nobody else is answered.
     #[must_use]
-    pub fn with_proxy(self, behind_proxy: bool) -> Self {
-        Self { behind_proxy, ..self }
+    pub fn with_proxies(self, proxies: Networks) -> Self {
+        Self { proxies, ..self }
     }
 
     /// With what people are shown in a browser.
@@ -158,13 +159,15 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
     let app = Data::from(app.into());
     let tls = app.tls.clone();
     let desk = app.desk;
-    let server = HttpServer::new(move || {
-        let routes = |config: &mut ServiceConfig| routes(config, desk);
-        Routes::new().app_data(app.clone()).wrap(from_fn(cors::cors)).configure(routes)
-    })
-    .client_request_timeout(Duration::from_secs(5))
-    .keep_alive(Duration::from_secs(75))
-    .shutdown_timeout(5);
+    let routed = move || {
+        let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(proxy::only_by_proxy));
+        outside_in.app_data(app.clone()).configure(|config: &mut ServiceConfig| routes(config, desk))
+    };
+    let server = HttpServer::new(routed)
+        .on_connect(tls::seen)
+        .client_request_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(5);
     let server = match tls {
         Some(tls) => server.tls_handshake_timeout(Duration::from_secs(5)).listen_rustls_0_23(listener, tls)?,
         None => server.listen(listener)?,

@@ -24,6 +24,8 @@ pub enum Problem {
     Refused(Refusal),
     /// The caller is not one we answer.
     Unknown(AuthError),
+    /// Whoever calls is none of the proxies that alone may.
+    NotTheProxy,
     /// The answer could not be recorded, so it is not given.
     Ledger(LedgerError),
     /// No such page or service.
@@ -87,10 +89,14 @@ impl Problem {
             Self::Unknown(AuthError::Full) => {
                 row(503, "throttled", "Too many callers are known now. Please try again.")
             }
+            Self::Unknown(AuthError::MemoryAway) => {
+                row(503, "transient", "Whether the token was used before cannot be known now. Please try again.")
+            }
             Self::Unknown(AuthError::TooOften(_)) => {
                 row(429, "throttled", "The caller calls too often. Please try again later.")
             }
             Self::Unknown(AuthError::Tenant) => row(403, "forbidden", "The caller may not call for this tenant."),
+            Self::NotTheProxy => row(403, "forbidden", "Only a known proxy may call here."),
             Self::Unknown(_) => row(401, "login", "The caller is not known here."),
             Self::Ledger(LedgerError::Locked) => {
                 row(503, "lock-error", "The answer could not be recorded. Please try again.")
@@ -121,7 +127,8 @@ impl Problem {
             Self::Unknown(error) => error.fault(),
             Self::Ledger(error) => error.fault(),
             Self::Busy | Self::Panicked | Self::Page => Fault::Us,
-            Self::NotFound
+            Self::NotTheProxy
+            | Self::NotFound
             | Self::Method(_)
             | Self::MediaType
             | Self::Encoded
@@ -147,9 +154,11 @@ impl Problem {
             .insert_header((CACHE_CONTROL, "no-store"));
         match self {
             Self::Method(allowed) => _ = response.insert_header((ALLOW, *allowed)),
-            Self::Unknown(AuthError::KeysAway | AuthError::Full) => _ = response.insert_header((RETRY_AFTER, "2")),
+            Self::Unknown(AuthError::KeysAway | AuthError::Full | AuthError::MemoryAway) => {
+                _ = response.insert_header((RETRY_AFTER, "2"));
+            }
             Self::Unknown(AuthError::TooOften(seconds)) => _ = response.insert_header((RETRY_AFTER, *seconds)),
-            Self::Unknown(AuthError::Tenant) => {}
+            Self::Unknown(AuthError::Tenant) | Self::NotTheProxy => {}
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
             Self::Busy => _ = response.insert_header((RETRY_AFTER, "1")),
             Self::Ledger(LedgerError::NoSuchCard) => {}

@@ -46,6 +46,7 @@ pub use search::Search;
 pub use shelf::Shelf;
 pub use sqlite::{Bounds, SqliteLedger};
 
+use crate::auth::Shared;
 use crate::config::{LedgerSettings, OnFailure};
 use key::Word;
 use reads::Reads;
@@ -148,6 +149,11 @@ pub trait Ledger: Send + Sync {
 
     /// Whether an append can be hoped to succeed: for readiness probes. Never waits for long.
     fn ready(&self) -> Result<(), LedgerError>;
+
+    /// Where the servers of this ledger remember together which tokens were used; none where there is one server alone.
+    fn shared_tokens(&self) -> Option<Arc<dyn Shared>> {
+        None
+    }
 
     /// Keeps an entry.
     fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {

@@ -29,6 +29,7 @@ struct Counted {
     feedback: IntCounterVec,
     ehr_questions: IntCounterVec,
     policy_reload_failed: IntGauge,
+    clients_reload_failed: IntGauge,
     panics: IntCounterVec,
     operators_refused: IntCounterVec,
 }
@@ -83,6 +84,13 @@ impl Counters {
     pub fn policy_reload_failed(&self, failed: bool) {
         if let Some(all) = &self.0 {
             all.policy_reload_failed.set(i64::from(failed));
+        }
+    }
+
+    /// Whether the registrations of clients, as they are now, could not be served.
+    pub fn clients_reload_failed(&self, failed: bool) {
+        if let Some(all) = &self.0 {
+            all.clients_reload_failed.set(i64::from(failed));
         }
     }
 
@@ -161,6 +169,10 @@ impl Counted {
             policy_reload_failed: gauge(
                 "covenant_policy_reload_failed",
                 "1 while the policy folder has changed and is not proved, so that the set before it serves.",
+            )?,
+            clients_reload_failed: gauge(
+                "covenant_clients_reload_failed",
+                "1 while the registrations of clients have changed and have a fault, so that those before serve.",
             )?,
             panics: counter("covenant_panics_total", "Calls that panicked; each cost one reply.", &[])?,
             operators_refused: counter(

@@ -50,6 +50,27 @@ fn a_client_that_is_added_is_listed_checked_and_let_in() {
 }
 
 #[test]
+fn a_client_is_bound_to_certificates_as_they_are_printed_and_that_is_said_of_it() {
+    let place = Place::with_settings(
+        "[auth]\nclients = \"clients.toml\"\n[tls]\ncertificate = \"a\"\nkey = \"b\"\nclient_roots = \"c\"\n",
+    );
+    place.write("keys.json", jwks([Signer::es384("key-1").jwk()]));
+    let printed = [["AB"; 32].join(":"), "cd".repeat(32)];
+    let add = |name: &str, certificate: &str| {
+        place.run(&["client", "add", name, "--issuer", name, "--jwks", "keys.json", "--certificate", certificate])
+    };
+    add("one", &printed[0]).succeeded();
+    add("two", &printed[1]).succeeded();
+    add("three", "AB:CD").failed(2, &["client 3: certificates are not SHA-256"]);
+    let listed = place.run(&["client", "list"]).succeeded();
+    assert!(listed.contains(&"ab".repeat(32)) && listed.contains(&printed[1]), "{listed}");
+    let checked = place.run(&["client", "check"]).succeeded();
+    assert_eq!(checked.matches("over connections that show its certificate").count(), 2, "{checked}");
+    place.write("covenant.toml", "[auth]\nclients = \"clients.toml\"\n");
+    place.run(&["client", "check"]).failed(2, &["client 1: certificates cannot be held to"]);
+}
+
+#[test]
 fn a_client_is_added_with_keys_of_its_own_beside_what_is_there_and_no_double_is() {
     let (place, signer) = (place(), Signer::es384("key-1"));
     let before = "# Ours.\n[[client]]\nname = \"one\"\nissuer = \"a\"\njwks_url = \"https://one.example/jwks\"";

@@ -182,6 +182,11 @@ fn letting_in() -> Vec<Setting> {
     let (one, two) = ("https://a.example", "https://b.example/crd");
     let base = read(|auth| auth.base_url.unwrap());
     let (page, other) = ("https://a.example", " https://a.example , http://b.example:8080,");
+    let proxies = super::settings::read(|settings| {
+        let addresses = ["192.0.2.1", "::1", "10.9.9.9"];
+        let held = addresses.into_iter().filter(|address| settings.tls.proxies.hold(address.parse().unwrap()));
+        held.collect::<Vec<_>>().join(" ")
+    });
     let origins = super::settings::read(|settings| settings.cors_origins.join(" "));
     vec![
         setting("auth.clients", ["a", "b"], ["a", "b"], read(|auth| auth.clients.unwrap().display().to_string())),
@@ -192,6 +197,7 @@ fn letting_in() -> Vec<Setting> {
             ["ES384", "ES384 RS384"],
             read(|auth| auth.algorithms.join(" ")),
         ),
+        same("auth.look_seconds", ["1", "2"], |auth| auth.look_seconds.to_string()),
         same("auth.longest_seconds", ["1", "2"], |auth| auth.longest_seconds.to_string()),
         same("auth.skew_seconds", ["1", "2"], |auth| auth.skew_seconds.to_string()),
         same("auth.single_use_jti", ["false", "true"], |auth| auth.single_use_jti.to_string()),
@@ -199,12 +205,8 @@ fn letting_in() -> Vec<Setting> {
         same("auth.allow_http", ["true", "false"], |auth| auth.allow_http.to_string()),
         setting("tls.certificate", ["a", "b"], ["a", "b"], super::settings::read(move |it| path(it.tls.certificate))),
         setting("tls.key", ["a", "b"], ["a", "b"], super::settings::read(move |it| path(it.tls.key))),
-        setting(
-            "tls.behind_proxy",
-            ["true", "false"],
-            ["true", "false"],
-            super::settings::read(|it| it.tls.behind_proxy.to_string()),
-        ),
+        setting("tls.client_roots", ["a", "b"], ["a", "b"], super::settings::read(move |it| path(it.tls.client_roots))),
+        setting("tls.proxies", ["192.0.2.1", " 10.0.0.0/8 , ::1,"], ["192.0.2.1", "::1 10.9.9.9"], proxies),
         setting("cors_origins", [page, other], [page, "https://a.example http://b.example:8080"], origins),
         setting(
             "pages.desk",
@@ -314,6 +316,11 @@ fn a_setting_that_cannot_be_used_is_refused() {
         ("cors_origins = \"https://desk.example.org:443\"", "cors_origins"),
         ("[pages]\ndesk_servers = \"*\"", "pages.desk_servers"),
         ("[pages]\ndesk_servers = \"https://desk.example.org/cds-services\"", "pages.desk_servers"),
+        ("tls.proxies = \"everybody\"", "tls.proxies"),
+        ("tls.proxies = [\"10.0.0.0/33\"]", "tls.proxies"),
+        ("tls.proxies = \"0.0.0.0/0\"", "tls.proxies"),
+        ("tls.proxies = \"::/0\"", "tls.proxies"),
+        ("tls.proxies = true", "tls.proxies"),
         ("limits.depth = -1", "depth"),
         ("limits.depth = \"deep\"", "depth"),
         ("listen = ", "covenant.toml"),
@@ -351,9 +358,9 @@ fn an_address_that_others_can_reach_is_refused_while_what_is_said_can_be_read() 
         ("COVENANT_AUTH_CLIENTS", clients.to_str().unwrap()),
         ("COVENANT_AUTH_BASE_URL", "https://crd.payer.example"),
     ];
-    place.run_in(&known, &["serve"]).failed(2, &["there is no TLS", "tls.certificate", "tls.behind_proxy"]);
+    place.run_in(&known, &["serve"]).failed(2, &["there is no TLS", "tls.certificate", "tls.proxies"]);
     let with = |more: &[(&'static str, &str)]| drop(place.serve_in(&[&known, more].concat()));
-    with(&[("COVENANT_TLS_BEHIND_PROXY", "true")]);
+    with(&[("COVENANT_TLS_PROXIES", "10.0.0.7, 10.1.0.0/16, ::1")]);
     let [certificate, key] = Certified::new("localhost").writes(&place);
     with(&[("COVENANT_TLS_CERTIFICATE", certificate.to_str().unwrap()), ("COVENANT_TLS_KEY", key.to_str().unwrap())]);
 }
@@ -364,7 +371,7 @@ fn plain_http_to_ehrs_has_to_be_asked_for_where_others_reach_us() {
         let place = Place::with_settings(&format!("{text}\n[auth]\nclients = \"clients.toml\""));
         Settings::read(Some(&place.path("covenant.toml")), |_| None).unwrap().ehr.allow_http
     };
-    let proxied = "tls.behind_proxy = true";
+    let proxied = "tls.proxies = [\"127.0.0.1\"]";
     assert!(allowed(""));
     assert!(!allowed(proxied));
     assert!(!allowed(&format!("{proxied}\nlisten = \"0.0.0.0:8633\"")));

@@ -4,6 +4,8 @@ mod claims;
 mod door;
 mod keys;
 mod program;
+mod reload;
+mod shared;
 
 use serde_json::Value;
 

@@ -19,7 +19,7 @@ fn patient() -> String {
 }
 
 /// The request without its prefetched Coverage.
-fn without_coverage() -> Request {
+pub(super) fn without_coverage() -> Request {
     order("47383").without("/prefetch/coverage")
 }
 
@@ -36,7 +36,7 @@ fn location() -> Value {
 
 /// It must be the degraded answer, in time: indeterminate, technical, on an order that is otherwise as it was sent.
 #[track_caller]
-fn is_technical(reply: &Reply, began: Instant) {
+pub(super) fn is_technical(reply: &Reply, began: Instant) {
     assert!(began.elapsed() < LONGEST, "{:?}", began.elapsed());
     assert_eq!(reply.says("covered"), ["indeterminate"], "{}", reply.text());
     assert_eq!(reply.says("pa-needed"), [""; 0]);

@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod certificates;
 mod cors;
 mod coverage;
 mod envelope;
@@ -10,6 +11,7 @@ mod gathering;
 mod json;
 mod ledger;
 mod orders;
+mod outward;
 mod rates;
 mod secrets;
 mod tls;

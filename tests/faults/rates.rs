@@ -3,10 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use covenant::config::Settings;
+use covenant::config::{Networks, Settings};
 
 use crate::support::tokens::{Draft, Signer, bearer, jwks};
 use crate::support::{Reply, TestApp, order};
+
+/// Addresses as settings have them.
+fn networks(text: &str) -> Networks {
+    serde_json::from_value(text.into()).unwrap()
+}
 
 /// Two clients.
 struct Two {
@@ -99,7 +104,7 @@ fn t16_nobody_uses_up_what_another_may_call_by_saying_to_be_him() {
 fn a24_an_address_of_which_too_many_tokens_let_nobody_in_is_not_looked_at_and_others_are() {
     let two = Two::with(|settings| {
         settings.limits.failures_per_minute = 5;
-        settings.tls.behind_proxy = true;
+        settings.tls.proxies = networks("127.0.0.1");
     });
     for _ in 0..6 {
         two.fails("192.0.2.1").refused(401, "login");
@@ -121,7 +126,7 @@ fn a24_an_address_of_which_too_many_tokens_let_nobody_in_is_not_looked_at_and_ot
 fn a24_good_callers_are_answered_beside_a_flood_of_bad_signatures() {
     let two = Two::with(|settings| {
         settings.limits.failures_per_minute = 60;
-        settings.tls.behind_proxy = true;
+        settings.tls.proxies = networks("127.0.0.1");
     });
     let forger = Signer::es384("one");
     let forged = bearer(&Draft::of("https://one.example", &forger).signed_by(&forger));
@@ -153,7 +158,7 @@ fn t18_what_is_said_of_whom_it_is_sent_for_is_believed_of_a_proxy_alone_and_only
     throttled(unproxied.fails("192.0.2.200"));
     let proxied = Two::with(|settings| {
         settings.limits.failures_per_minute = 2;
-        settings.tls.behind_proxy = true;
+        settings.tls.proxies = networks("127.0.0.1");
     });
     // What stands before the last is the caller's own.
     for last in 0..3 {
@@ -161,6 +166,38 @@ fn t18_what_is_said_of_whom_it_is_sent_for_is_believed_of_a_proxy_alone_and_only
     }
     throttled(proxied.fails("192.0.2.200, 192.0.2.100"));
     proxied.fails("192.0.2.100, 192.0.2.200").refused(401, "login");
+    // A proxy before the proxy is a proxy.
+    throttled(proxied.fails("192.0.2.100, 127.0.0.1"));
+}
+
+#[test]
+fn t18_whoever_is_none_of_the_proxies_is_not_answered_where_they_alone_speak_tls() {
+    let two = Two::with(|settings| settings.tls.proxies = networks("192.0.2.7, 2001:db8::/32, ::1"));
+    two.sends(0).refused(403, "forbidden").nowhere();
+    two.sends_from(0, "192.0.2.7").refused(403, "forbidden").nowhere();
+    // Nothing of what is sent is waited for.
+    let head = ["Content-Type: application/json", "Content-Length: 5000000"];
+    two.app.connect().sends_head(&head).reply().refused(403, "forbidden").nowhere();
+    for path in ["/cds-services", "/cds-services/order-sign-crd", "/nothing"] {
+        let reply = two.app.get(path);
+        assert_eq!(reply.header("connection"), Some("close"));
+        reply.refused(403, "forbidden").nowhere();
+    }
+    assert_eq!(two.app.recorded(), 0);
+    for proxies in ["127.0.0.1", "192.0.2.7,127.0.0.0/8", "::ffff:127.0.0.1"] {
+        let two = Two::with(|settings| settings.tls.proxies = networks(proxies));
+        assert_eq!(two.app.get("/cds-services").status, 200, "{proxies}");
+        two.sends(0).decided();
+    }
+}
+
+#[test]
+fn t18_whoever_a_proxy_on_this_machine_speaks_for_is_not_this_machine() {
+    let app = TestApp::with_settings(|settings| settings.tls.proxies = networks("127.0.0.1"));
+    app.sign_with_header("X-Forwarded-For", "192.0.2.1", order("47383")).refused(401, "login");
+    app.sign_with_header("X-Forwarded-For", "127.0.0.1, 192.0.2.1", order("47383")).refused(401, "login");
+    app.sign_with_header("X-Forwarded-For", "canary", order("47383")).refused(401, "login");
+    app.sign(order("47383")).refused(401, "login");
 }
 
 #[test]

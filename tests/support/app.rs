@@ -224,12 +224,12 @@ fn app(
         default_version: Version::V2_0,
     };
     let (zone, ehr) = (TimeZone::get(&settings.time_zone).unwrap(), Ehr::new(&settings.ehr).unwrap());
-    let doorman = Doorman::of(&settings.auth, &settings.limits, settings.ehr.allow_private).unwrap();
+    let doorman = Doorman::of(&settings).unwrap().map(Arc::new);
     let app = App::new(Serving::new(set, proof), ledger, manner, zone, ehr)
         .with_doorman(doorman)
         .with_origins(&settings.cors_origins)
         .with_pages(&settings.pages)
-        .with_proxy(settings.tls.behind_proxy)
+        .with_proxies(settings.tls.proxies.clone())
         .with_tls(tls::config(&settings.tls, LOOK).unwrap());
     (app, settings.ops)
 }

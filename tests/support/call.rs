@@ -32,7 +32,12 @@ impl Caller {
 
     /// An EHR that calls the server at this address by TLS, as `localhost`, and trusts its certificate.
     pub fn by_tls(address: SocketAddr, certified: &Certified) -> Self {
-        let tls = certified.trusted(rustls::ALL_VERSIONS);
+        Self::by_tls_showing(address, certified, None)
+    }
+
+    /// An EHR that calls by TLS and shows a certificate of its own, if it has one.
+    pub fn by_tls_showing(address: SocketAddr, certified: &Certified, own: Option<&Certified>) -> Self {
+        let tls = certified.trusted_by(rustls::ALL_VERSIONS, own);
         let client = Client::builder().tls_backend_preconfigured(tls).resolve("localhost", address);
         let base = format!("https://localhost:{}", address.port());
         Self { address, base, client: client.pool_max_idle_per_host(0).build().unwrap() }

@@ -18,7 +18,7 @@ pub mod tokens;
 
 pub use app::{SECRET, TestApp, app_with, operated};
 pub use call::Caller;
-pub use certificates::Certified;
+pub use certificates::{Authority, Certified};
 pub use child::{Environment, Place, Ran, Served};
 pub use ehr::{Behaviour, FakeEhr, RunningEhr};
 pub use keys::{KeyServer, Serves};

@@ -5,10 +5,11 @@ mod open;
 mod parts;
 mod remove;
 mod shelf;
+mod tokens;
 mod writer;
 
 use std::fmt;
-use std::sync::mpsc as blocking;
+use std::sync::{Arc, mpsc as blocking};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -25,8 +26,10 @@ use super::row::Loose;
 use super::shelf::Shelf;
 use super::state::State;
 use super::{Draft, Ledger, LedgerError, Receipt, Trouble, policies};
+use crate::auth::Shared;
 use open::Pools;
 use parts::Parts;
+use tokens::Tokens;
 use writer::{Job, Writer};
 
 /// How long a read may take. Writes have the server's patience; a reader has more.
@@ -79,6 +82,8 @@ pub struct PostgresLedger {
     pool: Pool,
     keyring: Keyring,
     state: State,
+    /// None in a ledger that is only looked at.
+    tokens: Option<Tokens>,
 }
 
 impl fmt::Debug for PostgresLedger {
@@ -91,6 +96,7 @@ impl fmt::Debug for PostgresLedger {
 struct Opened {
     runtime: Handle,
     pool: Pool,
+    tokens: Option<Tokens>,
     keyring: Keyring,
 }
 
@@ -105,20 +111,25 @@ impl PostgresLedger {
         let (server, masters, state) = (server.clone(), masters.clone(), State::well());
         let writers = state.clone();
         let run = async move {
-            let Pools { write: pool, read } = open::pools(&server)?;
+            let Pools { write: pool, read, tokens } = open::pools(&server)?;
             let until = Instant::now() + open::OPENING;
             let mut client = open::reach(&pool, server.patience, None, until).await?;
             let (node, keyring) = open::enter(&mut client, &server, &masters).await?;
+            tokens::connect(&tokens).await?;
             // Who opens it waits for this.
-            _ = tell.send(Ok(Opened { runtime: Handle::current(), pool: read, keyring }));
+            let (runtime, patience, state) = (Handle::current(), server.patience, writers.clone());
+            tokio::spawn(tokens::sweep(read.clone(), READ));
+            let tokens = Some(Tokens { pool: tokens, runtime: runtime.clone(), patience, state });
+            _ = tell.send(Ok(Opened { runtime, pool: read, tokens, keyring }));
             let (patience, parts) = (server.patience, Parts::default());
             let writer = Writer { pool, node, patience, state: writers, client: Some(client), parts };
             writer.run(queue, server.batch.max(1)).await;
             Ok(())
         };
         let (opened, thread) = start(run, told)?;
-        let Opened { runtime, pool, keyring } = opened;
-        let ledger = Self { jobs: Some(jobs), end: None, thread: Some(thread), runtime, pool, keyring, state };
+        let Opened { runtime, pool, tokens, keyring } = opened;
+        let thread = Some(thread);
+        let ledger = Self { jobs: Some(jobs), end: None, thread, runtime, pool, keyring, state, tokens };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
             tracing::error!(%flaw, "the ledger's end is damaged");
             return Err(LedgerError::Corrupt);
@@ -140,12 +151,13 @@ impl PostgresLedger {
             let keys = keys.await.unwrap_or(Err(LedgerError::Unavailable(Trouble::Silence)))?;
             let keyring = Keyring::to_read(&masters, &keys)?;
             // Who opens it waits for this.
-            _ = tell.send(Ok(Opened { runtime: Handle::current(), pool, keyring }));
+            _ = tell.send(Ok(Opened { runtime: Handle::current(), pool, tokens: None, keyring }));
             _ = ended.await;
             Ok(())
         };
-        let (Opened { runtime, pool, keyring }, thread) = start(run, told)?;
-        Ok(Self { jobs: None, end: Some(end), thread: Some(thread), runtime, pool, keyring, state: State::well() })
+        let (Opened { runtime, pool, tokens, keyring }, thread) = start(run, told)?;
+        let (end, thread, state) = (Some(end), Some(thread), State::well());
+        Ok(Self { jobs: None, end, thread, runtime, pool, keyring, state, tokens })
     }
 
     /// Asks on the ledger's own thread, and waits here.
@@ -219,6 +231,10 @@ impl Ledger for PostgresLedger {
 
     fn remove(&self, node: i64, through: i64, most: u32) -> Result<u64, LedgerError> {
         self.ask(move |mut client| async move { remove::remove(&mut client, node, through, most.into()).await })
+    }
+
+    fn shared_tokens(&self) -> Option<Arc<dyn Shared>> {
+        self.tokens.clone().map(|tokens| Arc::new(tokens) as Arc<dyn Shared>)
     }
 
     fn ready(&self) -> Result<(), LedgerError> {

@@ -10,8 +10,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::shelf;
-use super::{READ, Server};
+use super::{READ, Server, shelf, tokens};
 use crate::record::chain::NOTHING_BEFORE;
 use crate::record::keyring::{Keyring, MasterKeys};
 use crate::record::{LedgerError, Trouble};
@@ -36,6 +35,8 @@ const SETTINGS: [(&str, &[&str]); 4] = [
 pub(super) struct Pools {
     pub(super) write: Pool,
     pub(super) read: Pool,
+    /// For what a caller waits for who is not let in yet.
+    pub(super) tokens: Pool,
 }
 
 /// Makes ways to connections.
@@ -62,9 +63,14 @@ pub(super) fn pools(server: &Server) -> Result<Pools, LedgerError> {
     let bounded = Hook::async_fn(|client, _| Box::pin(async { bound(client, READ).await.map_err(HookError::Backend) }));
     // A reader asks too seldom to know whether its connection still stands.
     let read = pool(RecyclingMethod::Verified, server.connections.saturating_sub(1).max(1)).post_create(bounded);
+    let patience = server.patience;
+    let unsynced = Hook::async_fn(move |client, _| {
+        Box::pin(async move { tokens::prepare(client, patience).await.map_err(HookError::Backend) })
+    });
+    let tokens = pool(RecyclingMethod::Fast, tokens::CONNECTIONS).post_create(unsynced);
     let built =
         |pool: deadpool_postgres::PoolBuilder| pool.build().map_err(|_| LedgerError::Unavailable(Trouble::Connection));
-    Ok(Pools { write: built(pool(RecyclingMethod::Fast, 1))?, read: built(read)? })
+    Ok(Pools { write: built(pool(RecyclingMethod::Fast, 1))?, read: built(read)?, tokens: built(tokens)? })
 }
 
 /// How long it may take to connect before there is a ledger.
@@ -93,7 +99,7 @@ fn tls() -> Result<ClientConfig, LedgerError> {
 }
 
 /// What a connection does lasts, and nothing in it waits for ever.
-async fn bound(client: &Client, patience: Duration) -> Result<(), tokio_postgres::Error> {
+pub(super) async fn bound(client: &Client, patience: Duration) -> Result<(), tokio_postgres::Error> {
     // Another one's lock is told apart from silence, so it is waited for a little less.
     let (millis, lock) = (patience.as_millis().max(1), (patience * 3 / 4).as_millis().max(1));
     let sql = format!(
@@ -183,14 +189,14 @@ async fn migrate(transaction: &Transaction<'_>) -> Result<(), LedgerError> {
     transaction.batch_execute("CREATE TABLE IF NOT EXISTS ledger_versions (version BIGINT PRIMARY KEY)").await?;
     let version = transaction.query_one("SELECT max(version) FROM ledger_versions", &[]).await?;
     match version.try_get::<_, Option<i64>>(0)? {
-        Some(SCHEMA_VERSION) => Ok(()),
-        Some(_) => Err(LedgerError::Foreign),
+        Some(SCHEMA_VERSION) => {}
+        Some(_) => return Err(LedgerError::Foreign),
         None => {
             transaction.batch_execute(include_str!("schema.sql")).await?;
             transaction.execute("INSERT INTO ledger_versions VALUES ($1)", &[&SCHEMA_VERSION]).await?;
-            Ok(())
         }
     }
+    Ok(transaction.batch_execute(include_str!("tokens.sql")).await?)
 }
 
 async fn node(transaction: &Transaction<'_>, name: &str) -> Result<i64, LedgerError> {

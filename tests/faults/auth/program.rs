@@ -9,7 +9,7 @@ use crate::support::tokens::{BASE_URL, Draft, Signer, jwks, now};
 use crate::support::{CANARY, FakeEhr, Place, Served, TestApp, assert_no_leak, held, order};
 
 /// A place whose server lets in a client of this key.
-fn place(signer: &Signer) -> Place {
+pub(super) fn place(signer: &Signer) -> Place {
     let place = Place::with_settings(&format!("[auth]\nclients = \"clients.toml\"\nbase_url = \"{BASE_URL}\""));
     let keys = jwks([signer.jwk()]);
     place.write("clients.toml", format!("[[client]]\nname = \"{NAME}\"\nissuer = \"{ISSUER}\"\njwks = '{keys}'\n"));
