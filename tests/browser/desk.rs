@@ -46,7 +46,7 @@ fn every_product_in_every_setting_of_policy_633_is_not_covered_and_the_page_says
     sits_down(&browser, &server);
     for plan in PLANS {
         for (place, expected) in [
-            ("Not stated", "Tell where it is done"),
+            ("Not stated", "May apply – Precertification is required"),
             ("Inpatient hospital", "Precertification is required"),
             ("Outpatient hospital", ""),
         ] {
@@ -114,9 +114,9 @@ fn an_override_is_sent_with_its_reason_and_found_in_the_ledger() {
     browser.clicks(".annotation > details:last-child > summary");
     let assertion = browser.text(".annotation dd code");
     let explained = place.run(&["explain", &assertion]).succeeded();
-    for word in ["overridden", "exception-requested", "Discussed with the patient."] {
-        assert!(explained.contains(word), "{word} is not in {explained}");
-    }
+    assert!(explained.contains("it was set aside, reason exception-requested, with a comment"), "{explained}");
+    let entry = place.run(&["ledger", "show", &assertion]).succeeded();
+    assert!(entry.contains("Discussed with the patient."), "{entry}");
 }
 
 #[test]
@@ -183,7 +183,9 @@ fn what_other_policies_decide_has_a_word_of_its_own() {
     let server = place.serve_in(&[FREE, ("COVENANT_POLICIES", policies.to_str().unwrap())]);
     sits_down(&browser, &server);
     browser.chooses("plan", "Example PPO");
-    for (code, word) in [("CPT 99901", "Authorization needed"), ("CPT 99902", "Covered"), ("CPT 99903", "Depends")] {
+    for (code, word) in
+        [("CPT 99901", "Authorization needed"), ("CPT 99902", "Covered"), ("CPT 99903", "Authorization depends")]
+    {
         browser.chooses("service", code);
         signs(&browser);
         let said = browser.text("#orders .annotation .headline");

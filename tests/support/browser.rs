@@ -57,6 +57,8 @@ pub fn open(scheme: Scheme, width: u32) -> Option<Browser> {
         "--no-sandbox".to_owned(),
         "--disable-dev-shm-usage".to_owned(),
         "--disable-gpu".to_owned(),
+        // A page that scrolls by itself would be clicked on where something was.
+        "--force-prefers-reduced-motion".to_owned(),
         // It asks nobody else for anything.
         "--disable-quic".to_owned(),
         "--no-first-run".to_owned(),
