@@ -9,6 +9,7 @@ mod keys;
 mod rates;
 mod replay;
 mod set;
+mod standing;
 mod token;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use keys::{Http, Keys, NoKey};
 use rates::Rates;
 use replay::{Use, Used};
 use set::KeySet;
+pub use standing::{ClientKeys, Standing};
 use token::{Times, Token};
 
 /// When a token is refused, counted from its coming: the time that it takes tells nothing of why.

@@ -24,6 +24,7 @@ use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload};
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
@@ -60,6 +61,7 @@ pub struct App {
     origins: Arc<[String]>,
     tls: Option<ServerConfig>,
     behind_proxy: bool,
+    began: Timestamp,
 }
 
 impl std::fmt::Debug for App {
@@ -93,6 +95,7 @@ impl App {
             origins: Arc::default(),
             tls: None,
             behind_proxy: false,
+            began: Timestamp::now(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 pub mod assets;
 pub mod markdown;
+pub mod ops;
 
 use std::sync::LazyLock;
 
@@ -17,7 +18,8 @@ use serde::Serialize;
 pub struct PageError(#[from] Error);
 
 /// Every template by its name. All end in `.html`, so that what is filled in is escaped.
-const TEMPLATES: [(&str, &str); 1] = [("base.html", include_str!("templates/base.html"))];
+const TEMPLATES: [(&str, &str); 2] =
+    [("base.html", include_str!("templates/base.html")), ("ops.html", include_str!("templates/ops.html"))];
 
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
     let mut environment = Environment::new();

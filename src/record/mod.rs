@@ -43,7 +43,7 @@ pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, 
 pub use postgres::{PostgresLedger, Server};
 pub use prune::{prunable, prune};
 pub use search::Search;
-pub use shelf::Shelf;
+pub use shelf::{Node, Shelf};
 pub use sqlite::{Bounds, SqliteLedger};
 
 use crate::config::{LedgerSettings, OnFailure};
@@ -148,6 +148,11 @@ pub trait Ledger: Send + Sync {
 
     /// Whether an append can be hoped to succeed: for readiness probes. Never waits for long.
     fn ready(&self) -> Result<(), LedgerError>;
+
+    /// Since when it can be written, or cannot, as its own writer knows; none without a writer of its own.
+    fn since(&self) -> Option<Timestamp> {
+        None
+    }
 
     /// Keeps an entry.
     fn append(&self, entry: Entry) -> BoxFuture<'static, Result<Receipt, LedgerError>> {

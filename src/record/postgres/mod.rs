@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::runtime::{self, Handle};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -226,6 +227,10 @@ impl Ledger for PostgresLedger {
             return Err(LedgerError::Poisoned);
         }
         self.state.now()
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        Some(self.state.since())
     }
 }
 
