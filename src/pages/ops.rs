@@ -62,14 +62,14 @@ pub struct Ledger {
 }
 
 /// Who writes to a ledger.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// Records that it has kept.
-    pub kept: i64,
+    pub kept: u64,
     /// How many of them were removed but for their hashes.
-    pub pruned: i64,
+    pub pruned: u64,
 }
 
 /// Something that an operator has to look at, and where the page tells of it.
@@ -104,7 +104,7 @@ struct Page<'a> {
     ready: bool,
     why_not: &'a str,
     since: Option<String>,
-    nodes: &'a [Node],
+    nodes: Vec<(&'a str, String, String)>,
     failures: Vec<(&'a str, String)>,
     set: &'a str,
     serves_since: String,
@@ -145,7 +145,7 @@ pub fn page(said: &Operations<'_>) -> Result<String, PageError> {
         ready: said.ledger.ready.is_ok(),
         why_not: said.ledger.ready.as_ref().err().map_or("", String::as_str),
         since: said.ledger.since.map(|at| moment(at, zone)),
-        nodes: &said.ledger.nodes,
+        nodes: said.ledger.nodes.iter().map(|it| (&*it.name, count(it.kept), count(it.pruned))).collect(),
         failures: said.ledger.failures.iter().map(|it| (it.label("kind"), count(it.count))).collect(),
         set: &set.hash,
         serves_since: moment(said.served.since, zone),
@@ -188,7 +188,10 @@ fn charts(recent: &Seen, zone: &TimeZone) -> Vec<Chart> {
     };
     let longest = values(|it| it.times.p95);
     let most = longest.iter().map(|(_, value)| *value).max().unwrap_or_default();
-    let about = format!("In each minute, 95 of 100 calls took no longer than this; in the slowest, {}.", took(most));
+    let about = match most {
+        0 => "No calls in the hour.".to_owned(),
+        _ => format!("In the slowest minute 95 of 100 calls took at most {}.", took(most)),
+    };
     vec![
         counted("answered", "Answered, a minute", "answers", |it| it.answered),
         counted("refused", "Refused, a minute", "refusals", |it| it.refused),

@@ -30,14 +30,14 @@ impl Node {
 
     /// Records that it has kept: answers, refusals, feedback and looks.
     #[must_use]
-    pub fn kept(&self) -> i64 {
-        self.head.0
+    pub fn kept(&self) -> u64 {
+        self.head.0.unsigned_abs()
     }
 
     /// How many of them were removed but for their hashes.
     #[must_use]
-    pub fn pruned(&self) -> i64 {
-        self.pruned
+    pub fn pruned(&self) -> u64 {
+        self.pruned.unsigned_abs()
     }
 }
 
