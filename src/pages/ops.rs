@@ -180,10 +180,10 @@ fn charts(recent: &Seen, zone: &TimeZone) -> Vec<Chart> {
     let values = |of: fn(&Minute) -> u64| -> Vec<(String, u64)> {
         recent.minutes.iter().map(|it| (minute(it.began, zone), of(it))).collect()
     };
-    let counted = |id, title, what: &str, of: fn(&Minute) -> u64| {
+    let counted = |id, title, of: fn(&Minute) -> u64| {
         let values = values(of);
         let (all, most) = values.iter().fold((0, 0), |(all, most), (_, value)| (all + value, most.max(*value)));
-        let about = format!("{} {what} in the hour, at most {} in a minute.", count(all), count(most));
+        let about = format!("{} in the hour, at most {} in a minute.", count(all), count(most));
         Chart::of(id, title, about, &values, count)
     };
     let longest = values(|it| it.times.p95);
@@ -193,8 +193,8 @@ fn charts(recent: &Seen, zone: &TimeZone) -> Vec<Chart> {
         _ => format!("In the slowest minute 95 of 100 calls took at most {}.", took(most)),
     };
     vec![
-        counted("answered", "Answered, a minute", "answers", |it| it.answered),
-        counted("refused", "Refused, a minute", "refusals", |it| it.refused),
+        counted("answered", "Answered, a minute", |it| it.answered),
+        counted("refused", "Refused, a minute", |it| it.refused),
         Chart::of("slow", "Time of a call, p95 of a minute", about, &longest, took),
     ]
 }

@@ -31,7 +31,7 @@ fn what_was_answered_and_refused_just_before_is_in_the_figures() {
     let page = Shown::of(&app);
     assert_eq!((page.fact("Answered in the hour"), page.fact("Refused in the hour")), ("3".into(), "3".into()));
     assert_eq!((hour(&page, 1), hour(&page, 2)), (3, 3));
-    assert!(page.all("figure.answered rect").len() >= 1 && page.all("figure.slow rect").len() >= 1);
+    assert!(!page.all("figure.answered rect").is_empty() && !page.all("figure.slow rect").is_empty());
     let outcomes = page.rows("What was decided");
     let found = |policy: &str| outcomes.iter().find(|row| row[0] == policy).expect(policy);
     assert_eq!(found("633")[1..], [PPO, "0", "0", "3", "0", "3"]);
