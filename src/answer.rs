@@ -14,7 +14,7 @@ use crate::decide::determination::{Determination, PaNeeded};
 use crate::decide::facts::{Fact, Facts};
 use crate::gather::learned::{Learned, Source};
 use crate::gather::{self, GatherError, Gathered, Read, Way, Wishes};
-use crate::policy::model::{FactName, PolicySet, Value};
+use crate::policy::model::{FactName, Plan, PolicySet, Value};
 use crate::render::{self, Decision, Frame, RenderError};
 use crate::request::hook::Service;
 use crate::request::json::Json;
@@ -92,10 +92,12 @@ pub struct Determined {
     pub pa_needed: &'static str,
     /// The number of the policy it rests on: `default` where none speaks, `several` where it rests on more.
     pub policy: String,
+    /// The code of the member's product line in the policy set, or `unknown`.
+    pub product: String,
 }
 
 impl Determined {
-    fn of(determination: &Determination<'_>) -> Self {
+    fn of(determination: &Determination<'_>, product: Option<&str>) -> Self {
         let mut policies: Vec<&str> = determination.trace.candidates.iter().map(|it| it.policy).collect();
         policies.dedup();
         let policy = match policies.as_slice() {
@@ -104,7 +106,8 @@ impl Determined {
             _ => "several".to_owned(),
         };
         let pa_needed = determination.pa_needed.as_ref().map_or("none", PaNeeded::code);
-        Self { covered: determination.covered.code(), pa_needed, policy }
+        let product = product.unwrap_or("unknown").to_owned();
+        Self { covered: determination.covered.code(), pa_needed, policy, product }
     }
 }
 
@@ -198,7 +201,11 @@ fn decide_and_render(
 ) -> Result<Answer, Refusal> {
     let decided = gathered.orders.iter().zip(&gathered.facts);
     let decisions: Vec<Decision<'_, '_>> = decided
-        .map(|(order, facts)| Decision { order, plan: plan(facts, set), determinations: decide(facts, set) })
+        .map(|(order, facts)| Decision {
+            order,
+            plan: plan(facts, set).map(|plan| plan.name.to_string()),
+            determinations: decide(facts, set),
+        })
         .collect();
     let frame = Frame {
         set,
@@ -226,7 +233,7 @@ fn decide_and_render(
         hook_instance: invocation.hook_instance.clone(),
         version: invocation.version,
         orders: decisions.len(),
-        determined: decisions.iter().flat_map(|it| &it.determinations).map(Determined::of).collect(),
+        determined: decisions.iter().zip(&gathered.facts).flat_map(|(it, facts)| determined(it, facts, set)).collect(),
     })
 }
 
@@ -240,9 +247,15 @@ fn policies(decisions: &[Decision<'_, '_>]) -> Vec<String> {
     numbers
 }
 
-fn plan(facts: &Facts, set: &PolicySet) -> Option<String> {
+/// What was decided of an order, in words that can be counted.
+fn determined(decision: &Decision<'_, '_>, facts: &Facts, set: &PolicySet) -> Vec<Determined> {
+    let product = plan(facts, set).map(|plan| &*plan.coding.code);
+    decision.determinations.iter().map(|it| Determined::of(it, product)).collect()
+}
+
+fn plan<'s>(facts: &Facts, set: &'s PolicySet) -> Option<&'s Plan> {
     match facts.get(FactName::Plan) {
-        Fact::Known(Value::Codes(codes)) => set.plan_name(codes.first()?).map(str::to_owned),
+        Fact::Known(Value::Codes(codes)) => set.plan(codes.first()?),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@
 //! `error` is for someone to act on now.
 
 pub mod counters;
+pub mod recent;
 
 use std::io::IsTerminal;
 
@@ -19,6 +20,18 @@ pub enum Fault {
     Ehr,
     /// Ours.
     Us,
+}
+
+impl Fault {
+    /// Its word in logs and metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Ehr => "ehr",
+            Self::Us => "us",
+        }
+    }
 }
 
 /// Writes logs to standard error. Control characters in values are escaped by the subscriber (FAULTS R04).
@@ -108,9 +121,9 @@ pub fn review_failed(error: &str) {
     tracing::error!(error, fault = "us", "an operator could not look back");
 }
 
-/// A page could not be written: a fault of its template, which quotes nothing of a request.
-pub fn page_failed(error: &str) {
-    tracing::error!(error, fault = "us", "a page could not be written");
+/// A page for people could not be written: a fault of its template.
+pub fn page_failed() {
+    tracing::error!(fault = "us", "a page could not be written");
 }
 
 /// Feedback was kept: so many items, and never what they say.

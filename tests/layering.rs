@@ -6,7 +6,7 @@ use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     // The picture in prose, and the parts it names.
     (
         "",
@@ -118,6 +118,8 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ),
     // What people see of a policy set is what its answers are made of.
     ("pages", &["answer", "decide", "policy::model", "policy::number", "policy::template", "render", "request"]),
+    // What operators see is what the server knows of itself.
+    ("pages::ops", &["auth::ClientKeys", "auth::Standing", "pages", "policy::Served", "telemetry"]),
     // The commands are another crate, which sees the front doors.
     ("cli", &[]),
 ];

@@ -1,7 +1,10 @@
 //! The operations listener: what it tells whom, and that it is apart from the public one.
 
 mod counting;
+mod figures;
+mod page;
 mod settings;
+mod shown;
 
 use std::fs;
 use std::thread;
@@ -102,11 +105,15 @@ fn p02_a_folder_that_is_not_proved_is_told_while_the_old_set_serves_and_is_ready
     let folder = folder.writing(RULES, "{}");
     until("the failure is told", || failed() == Some(1.0));
     assert_eq!(ops.get("/readyz").status, 200);
+    let page = || ops.get_as_operator("/", SECRET).text().to_owned();
+    let told = "The policy folder has changed and is not proved; the set before it serves.";
+    assert!(page().contains(told), "{}", page());
     assert_eq!(serves(), before);
     server.sign(order("47383")).decided();
     let folder = folder.writing(RULES, &rules.replace("Not covered: {{code}}", "Not a benefit: {{code}}"));
     until("another set serves", || serves()["set"] != before["set"]);
     until("nothing has failed any more", || failed() == Some(0.0));
+    assert!(!page().contains(told), "{}", page());
     assert!(serves()["since"].as_str() > before["since"].as_str());
     drop(folder);
 }
@@ -140,7 +147,7 @@ fn without_a_token_only_health_and_numbers_are_told() {
     is_unknown(&app.ops().get("/ledger"));
     is_unknown(&app.ops().post_to("/healthz", "{}"));
     let known = |path| app.ops().get_as_operator(path, SECRET);
-    assert_eq!((known("/ledger").status, known("/").status), (404, 404));
+    assert_eq!((known("/ledger").status, known("/nothing").status), (404, 404));
 }
 
 #[test]

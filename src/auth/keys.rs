@@ -11,6 +11,7 @@ use reqwest::header::{ACCEPT, AGE, CACHE_CONTROL, HeaderMap};
 use tokio::sync::Mutex;
 
 use super::set::KeySet;
+use super::standing::Standing;
 use crate::telemetry;
 
 pub(super) use reqwest::Client as Http;
@@ -66,6 +67,10 @@ struct Kept {
     keys: Option<(KeySet, Instant)>,
     /// When they were last fetched, or could not be.
     tried: Option<Instant>,
+    /// When the keys that are there were fetched.
+    fetched: Option<Instant>,
+    /// Why the last fetch failed, if it did.
+    failed: Option<&'static str>,
     /// When they were last fetched again though they might have been kept.
     again: Option<Instant>,
 }
@@ -83,6 +88,18 @@ impl Keys {
     /// The keys of a client that are fetched when they are needed.
     pub(super) fn there(client: String, url: String) -> Self {
         Self::There(Arc::new(Place { client, url, kept: RwLock::default(), fetching: Mutex::default() }))
+    }
+
+    /// How they stand now.
+    pub(super) fn standing(&self) -> (usize, Standing) {
+        let place = match self {
+            Self::Here(keys) => return (keys.len(), Standing::Registered),
+            Self::There(place) => place,
+        };
+        let kept = place.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let usable = kept.keys.as_ref().filter(|(_, until)| Instant::now() < *until).map_or(0, |(keys, _)| keys.len());
+        let fetched = kept.fetched.map(|at| at.elapsed());
+        (usable, Standing::Fetched { fetched, failed: kept.failed.zip(kept.tried.map(|at| at.elapsed())) })
     }
 
     /// Whether the header of a token may name this as the place of its keys.
@@ -151,8 +168,14 @@ impl Place {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.tried = Some(now);
         match fetched {
-            Ok((keys, lasting)) => kept.keys = Some((keys, now + lasting)),
-            Err(why) => telemetry::keys_not_fetched(&self.client, why),
+            Ok((keys, lasting)) => {
+                kept.keys = Some((keys, now + lasting));
+                (kept.fetched, kept.failed) = (Some(now), None);
+            }
+            Err(why) => {
+                kept.failed = Some(why);
+                telemetry::keys_not_fetched(&self.client, why);
+            }
         }
     }
 }

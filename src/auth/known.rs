@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::client::{self, Allowed, Registration};
 use super::keys::{Http, Keys};
 use super::set::KeySet;
-use super::{AuthSettingsError, Fingerprint, VerifiedClient};
+use super::{AuthSettingsError, ClientKeys, Fingerprint, VerifiedClient};
 use crate::outbound;
 use crate::request::version::Version;
 
@@ -50,6 +50,14 @@ impl Clients {
         let fhir_servers = registrations.iter().flat_map(|client| client.fhir_servers.clone()).collect();
         let by_issuer = registrations.into_iter().map(|client| registered(client, before)).collect();
         Ok(Self { by_issuer, fhir_servers, http })
+    }
+
+    /// How the keys of each stand, in no order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = ClientKeys> {
+        self.by_issuer.values().map(|registered| {
+            let (usable, standing) = registered.keys.standing();
+            ClientKeys { client: registered.client.name().to_owned(), usable, standing }
+        })
     }
 
     /// How many there are.

@@ -11,6 +11,7 @@ mod known;
 mod rates;
 mod replay;
 mod set;
+mod standing;
 mod token;
 
 use std::net::IpAddr;
@@ -35,6 +36,7 @@ use rates::Rates;
 use replay::Memory;
 pub use replay::{Mark, Shared, Use};
 use set::KeySet;
+pub use standing::{ClientKeys, Standing};
 use token::{Times, Token};
 
 /// When a token is refused, counted from its coming: the time that it takes tells nothing of why.

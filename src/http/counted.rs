@@ -14,8 +14,8 @@ impl App {
 
     /// Counts what was decided, once it is recorded.
     pub(super) fn determined(&self, determined: &[Determined]) {
-        for Determined { covered, pa_needed, policy } in determined {
-            self.counters.determined(covered, pa_needed, policy);
+        for Determined { covered, pa_needed, policy, product } in determined {
+            self.counters.determined(covered, pa_needed, policy, product);
         }
     }
 

@@ -41,9 +41,9 @@ pub(super) async fn feedback(
         }
         Err(problem) => {
             let row = problem.row();
-            let (status, issue, fault) = (row.status, row.issue, Some(problem.fault()));
-            app.counters.refused(service, issue, status);
-            RequestLine { id: &call, service, status, issue, fault, orders: 0, micros }.log();
+            let (status, issue, fault) = (row.status, row.issue, problem.fault());
+            app.counters.refused(service, issue, status, fault);
+            RequestLine { id: &call, service, status, issue, fault: Some(fault), orders: 0, micros }.log();
             problem.response(&call)
         }
     };

@@ -143,7 +143,7 @@ fn reply(app: &App, outcome: Outcome, service: Option<&Service>, invocation: Uui
     let status = response.status().as_u16();
     match &outcome {
         Ok(answered) => app.counters.answered(service, answered.version.name()),
-        Err(_) => app.counters.refused(service, issue, status),
+        Err(problem) => app.counters.refused(service, issue, status, problem.fault()),
     }
     app.counters.took(service, started.elapsed());
     RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log();

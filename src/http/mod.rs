@@ -26,6 +26,7 @@ use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, Route};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
@@ -64,6 +65,7 @@ pub struct App {
     desk_servers: Vec<String>,
     tls: Option<ServerConfig>,
     proxies: Networks,
+    began: Timestamp,
 }
 
 impl std::fmt::Debug for App {
@@ -99,6 +101,7 @@ impl App {
             desk_servers: Vec::new(),
             tls: None,
             proxies: Networks::default(),
+            began: Timestamp::now(),
         }
     }
 

@@ -45,7 +45,7 @@ fn guarded(status: StatusCode, connects: &[String]) -> HttpResponseBuilder {
 }
 
 /// A page, which may ask these origins beside its own.
-fn page(html: String, connects: &[String]) -> HttpResponse {
+pub(super) fn page(html: String, connects: &[String]) -> HttpResponse {
     guarded(StatusCode::OK, connects).content_type(HTML).insert_header((CACHE_CONTROL, "no-cache")).body(html)
 }
 
@@ -53,8 +53,8 @@ fn page(html: String, connects: &[String]) -> HttpResponse {
 pub(super) fn written(page: Result<String, PageError>, connects: &[String]) -> HttpResponse {
     match page {
         Ok(html) => self::page(html, connects),
-        Err(error) => {
-            telemetry::page_failed(&error.to_string());
+        Err(_) => {
+            telemetry::page_failed();
             Problem::Page.response(&Uuid::new_v4().to_string())
         }
     }

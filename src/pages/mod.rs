@@ -5,6 +5,7 @@
 pub mod assets;
 pub mod desk;
 pub mod markdown;
+pub mod ops;
 
 use std::sync::LazyLock;
 
@@ -18,8 +19,11 @@ use serde::Serialize;
 pub struct PageError(#[from] Error);
 
 /// Every template by its name. All end in `.html`, so that what is filled in is escaped.
-const TEMPLATES: [(&str, &str); 2] =
-    [("base.html", include_str!("templates/base.html")), ("desk.html", include_str!("templates/desk.html"))];
+const TEMPLATES: [(&str, &str); 3] = [
+    ("base.html", include_str!("templates/base.html")),
+    ("desk.html", include_str!("templates/desk.html")),
+    ("ops.html", include_str!("templates/ops.html")),
+];
 
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
     let mut environment = Environment::new();

@@ -43,7 +43,7 @@ pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, 
 pub use postgres::{PostgresLedger, Server};
 pub use prune::{prunable, prune};
 pub use search::Search;
-pub use shelf::Shelf;
+pub use shelf::{Node, Shelf};
 pub use sqlite::{Bounds, SqliteLedger};
 
 use crate::auth::Shared;
@@ -152,6 +152,11 @@ pub trait Ledger: Send + Sync {
 
     /// Where the servers of this ledger remember together which tokens were used; none where there is one server alone.
     fn shared_tokens(&self) -> Option<Arc<dyn Shared>> {
+        None
+    }
+
+    /// Since when it can be written, or cannot, as its own writer knows; none without a writer of its own.
+    fn since(&self) -> Option<Timestamp> {
         None
     }
 

@@ -21,6 +21,26 @@ pub struct Node {
     pub(super) pruned: i64,
 }
 
+impl Node {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Records that it has kept: answers, refusals, feedback and looks.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.head.0.unsigned_abs()
+    }
+
+    /// How many of them were removed but for their hashes.
+    #[must_use]
+    pub fn pruned(&self) -> u64 {
+        self.pruned.unsigned_abs()
+    }
+}
+
 /// A span of time, in nanoseconds since 1970 began: from, and before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -32,6 +52,9 @@ pub struct Span {
 
 /// The rows of a ledger, in one engine or another. Each call waits for the disk or the network.
 pub trait Shelf: Send + Sync {
+    /// What the engine is called.
+    fn engine(&self) -> &'static str;
+
     /// All nodes, by their numbers.
     fn nodes(&self) -> Result<Vec<Node>, LedgerError>;
 

@@ -2,26 +2,46 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use super::LedgerError;
 
 /// How the last attempt to write went, known to the writer and to whoever asks whether the ledger is ready.
 #[derive(Debug, Clone)]
-pub(super) struct State(Arc<Mutex<Result<(), LedgerError>>>);
+pub(super) struct State(Arc<Mutex<Stands>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Stands {
+    now: Result<(), LedgerError>,
+    /// Since when it can be written, or cannot.
+    since: Timestamp,
+}
 
 impl State {
     /// All is well.
     pub(super) fn well() -> Self {
-        Self(Arc::new(Mutex::new(Ok(()))))
+        Self(Arc::new(Mutex::new(Stands { now: Ok(()), since: Timestamp::now() })))
     }
 
     /// How it stands now.
     pub(super) fn now(&self) -> Result<(), LedgerError> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).now
+    }
+
+    /// Since when it can be written, or cannot.
+    pub(super) fn since(&self) -> Timestamp {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).since
     }
 
     /// Says how it stands from now on; a change is logged.
     pub(super) fn is(&self, now: Result<(), LedgerError>) {
-        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let before = {
+            let mut stands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if stands.now.is_ok() != now.is_ok() {
+                stands.since = Timestamp::now();
+            }
+            std::mem::replace(&mut stands.now, now)
+        };
         match (before, now) {
             (Ok(()), Err(error)) => tracing::error!(%error, "the ledger cannot be written"),
             (Err(_), Ok(())) => tracing::info!("the ledger can be written again"),
@@ -34,5 +54,25 @@ impl State {
         let ours =
             |outcome: &Result<T, LedgerError>| outcome.as_ref().err().copied().filter(|it| !it.is_the_calls_own());
         self.is(outcomes.iter().find_map(ours).map_or(Ok(()), Err));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_when_it_cannot_be_written_is_since_the_first_failure() {
+        let state = State::well();
+        let began = state.since();
+        state.is(Ok(()));
+        assert_eq!(state.since(), began);
+        state.is(Err(LedgerError::Locked));
+        let failed = state.since();
+        assert!(failed > began, "{failed} {began}");
+        state.is(Err(LedgerError::Full));
+        assert_eq!((state.now(), state.since()), (Err(LedgerError::Full), failed));
+        state.is(Ok(()));
+        assert!(state.since() > failed);
     }
 }

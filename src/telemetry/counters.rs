@@ -2,10 +2,16 @@
 //!
 //! Each server has its own. What counts nothing is what a part has before its server gives it some.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use prometheus::core::Collector;
 use prometheus::{Error, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+use super::Fault;
+use super::recent::{Recent, Seen};
 
 /// Upper bounds of the histogram, in seconds: from what an answer takes alone to what the guide allows it.
 const SECONDS: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -32,6 +38,23 @@ struct Counted {
     clients_reload_failed: IntGauge,
     panics: IntCounterVec,
     operators_refused: IntCounterVec,
+    recent: Recent,
+}
+
+/// What was counted under labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    labels: BTreeMap<String, String>,
+    /// How often.
+    pub count: u64,
+}
+
+impl Count {
+    /// A label; empty where it has none of the name.
+    #[must_use]
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
 }
 
 impl Counters {
@@ -44,25 +67,29 @@ impl Counters {
     /// A hook was answered.
     pub fn answered(&self, service: &str, version: &str) {
         self.count(|all| &all.answers, &[service, version]);
+        self.recently(Recent::answered);
     }
 
     /// A call to a service was refused; to one that we do not have if it is empty.
-    pub fn refused(&self, service: &str, issue: &str, status: u16) {
+    pub fn refused(&self, service: &str, issue: &str, status: u16, fault: Fault) {
         let service = if service.is_empty() { NO_SERVICE } else { service };
-        self.count(|all| &all.refusals, &[service, issue, &status.to_string()]);
+        self.count(|all| &all.refusals, &[service, issue, &status.to_string(), fault.word()]);
+        self.recently(Recent::refused);
     }
 
-    /// Something was determined by a policy, and is in the ledger.
-    pub fn determined(&self, covered: &str, pa_needed: &str, policy: &str) {
-        self.count(|all| &all.determinations, &[covered, pa_needed, policy]);
+    /// Something was determined by a policy for a member of a product line, and is in the ledger.
+    pub fn determined(&self, covered: &str, pa_needed: &str, policy: &str, product: &str) {
+        self.count(|all| &all.determinations, &[covered, pa_needed, policy, product]);
     }
 
     /// A call of a hook took so long, whatever became of it. Nothing is kept of services that we do not have.
     pub fn took(&self, service: &str, time: Duration) {
         let all = self.0.as_ref().filter(|_| !service.is_empty());
-        if let Some(histogram) = all.and_then(|all| all.seconds.get_metric_with_label_values(&[service]).ok()) {
+        let Some(all) = all else { return };
+        if let Ok(histogram) = all.seconds.get_metric_with_label_values(&[service]) {
             histogram.observe(time.as_secs_f64());
         }
+        all.recent.took(Timestamp::now(), time);
     }
 
     /// The ledger did not keep what it was given, for this reason.
@@ -112,6 +139,53 @@ impl Counters {
         TextEncoder::new().encode_to_string(&all.registry.gather()).ok()
     }
 
+    /// The last hour as it is at a moment; nothing where nothing is counted.
+    #[must_use]
+    pub fn recent(&self, now: Timestamp) -> Option<Seen> {
+        self.0.as_ref().map(|all| all.recent.seen(now))
+    }
+
+    /// Refusals since the start, by `service`, `issue`, `status` and `fault`.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Count> {
+        self.counted(|all| &all.refusals)
+    }
+
+    /// Determinations since the start, by `covered`, `pa_needed`, `policy` and `product`.
+    #[must_use]
+    pub fn determinations(&self) -> Vec<Count> {
+        self.counted(|all| &all.determinations)
+    }
+
+    /// What the ledger did not keep since the start, by `kind`.
+    #[must_use]
+    pub fn ledger_failures(&self) -> Vec<Count> {
+        self.counted(|all| &all.ledger_failures)
+    }
+
+    /// Whether the policy folder, as it is now, cannot be served.
+    #[must_use]
+    pub fn has_policy_reload_failed(&self) -> bool {
+        self.0.as_ref().is_some_and(|all| all.policy_reload_failed.get() != 0)
+    }
+
+    fn counted(&self, which: impl Fn(&Counted) -> &IntCounterVec) -> Vec<Count> {
+        let families = self.0.as_ref().map(|all| which(all).collect()).unwrap_or_default();
+        let metrics = families.iter().flat_map(|family| family.get_metric());
+        let count = |metric: &prometheus::proto::Metric| Count {
+            labels: metric.get_label().iter().map(|it| (it.name().to_owned(), it.value().to_owned())).collect(),
+            // A counter of whole numbers, told as all numbers are.
+            count: metric.get_counter().get_value() as u64,
+        };
+        metrics.map(count).collect()
+    }
+
+    fn recently(&self, count: impl FnOnce(&Recent, Timestamp)) {
+        if let Some(all) = &self.0 {
+            count(&all.recent, Timestamp::now());
+        }
+    }
+
     fn count(&self, which: impl Fn(&Counted) -> &IntCounterVec, labels: &[&str]) {
         let counter = self.0.as_ref().and_then(|all| which(all).get_metric_with_label_values(labels).ok());
         if let Some(counter) = counter {
@@ -148,14 +222,15 @@ impl Counted {
             answers: counter("covenant_answers_total", "Hooks answered.", &["service", "crd_version"])?,
             refusals: counter(
                 "covenant_refusals_total",
-                "Calls to a service, feedback among them, that were refused: the FHIR issue and the HTTP status.",
-                &["service", "issue", "status"],
+                "Calls to a service, feedback among them, that were refused: the FHIR issue, the HTTP status, and whose \
+                 fault it was.",
+                &["service", "issue", "status", "fault"],
             )?,
             determinations: counter(
                 "covenant_determinations_total",
                 "What was decided of orders, once for each billing code; policy is default where none speaks, several \
-                 where it rests on more than one.",
-                &["covered", "pa_needed", "policy"],
+                 where it rests on more than one; product is unknown where the coverage does not say.",
+                &["covered", "pa_needed", "policy", "product"],
             )?,
             seconds,
             in_flight: gauge("covenant_in_flight", "Calls being answered now.")?,
@@ -180,6 +255,7 @@ impl Counted {
                 "Calls of this listener that needed a token and showed none of ours.",
                 &[],
             )?,
+            recent: Recent::new().map_err(|error| Error::Msg(error.to_string()))?,
             registry,
         })
     }
@@ -190,7 +266,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::time::Duration;
 
-    use super::Counters;
+    use jiff::Timestamp;
+
+    use super::{Count, Counters, Fault};
 
     #[test]
     fn counters_can_be_made_and_say_what_was_counted() {
@@ -198,14 +276,14 @@ mod tests {
         counters.answered("order-sign-crd", "2.2");
         counters.took("order-sign-crd", Duration::from_millis(3));
         counters.took("", Duration::from_millis(3));
-        counters.refused("", "not-found", 404);
+        counters.refused("", "not-found", 404, Fault::Client);
         counters.policy_reload_failed(true);
         let text = counters.text(3).unwrap();
         for line in [
             "covenant_answers_total{crd_version=\"2.2\",service=\"order-sign-crd\"} 1",
             "covenant_call_seconds_bucket{service=\"order-sign-crd\",le=\"0.0025\"} 0",
             "covenant_call_seconds_bucket{service=\"order-sign-crd\",le=\"0.005\"} 1",
-            "covenant_refusals_total{issue=\"not-found\",service=\"none\",status=\"404\"} 1",
+            "covenant_refusals_total{fault=\"client\",issue=\"not-found\",service=\"none\",status=\"404\"} 1",
             "covenant_policy_reload_failed 1",
             "covenant_in_flight 3",
             "covenant_panics_total 0",
@@ -216,9 +294,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_counted_can_be_read_again_by_its_labels() {
+        let counters = Counters::new();
+        for _ in 0..3 {
+            counters.determined("not-covered", "none", "633", "ppo");
+        }
+        counters.refused("order-sign-crd", "no-store", 503, Fault::Us);
+        let read = |counts: Vec<Count>, names: &[&str]| -> Vec<(String, u64)> {
+            let said = |it: &Count| names.iter().map(|name| it.label(name)).collect::<Vec<_>>().join(" ");
+            counts.iter().map(|it| (said(it), it.count)).collect()
+        };
+        let determined = read(counters.determinations(), &["covered", "pa_needed", "policy", "product", "other"]);
+        assert_eq!(determined, [("not-covered none 633 ppo ".to_owned(), 3)]);
+        let refused = read(counters.refusals(), &["service", "issue", "status", "fault"]);
+        assert_eq!(refused, [("order-sign-crd no-store 503 us".to_owned(), 1)]);
+        assert_eq!((counters.ledger_failures(), counters.has_policy_reload_failed()), (Vec::new(), false));
+    }
+
+    #[test]
     fn what_counts_nothing_says_nothing() {
         let counters = Counters::default();
         counters.panicked();
-        assert_eq!(counters.text(0), None);
+        assert_eq!((counters.text(0), counters.recent(Timestamp::now())), (None, None));
     }
 }

@@ -31,15 +31,27 @@ fn refusals_are_counted_by_service_issue_and_status() {
     app.sign("{").refused(400, "structure");
     app.tell("{").refused(400, "structure");
     app.sign_as("text/plain", order("47383")).refused(415, "not-supported");
-    counts(&app, r#"covenant_refusals_total{issue="structure",service="order-sign-crd",status="400"}"#, 2.0);
-    counts(&app, r#"covenant_refusals_total{issue="not-supported",service="order-sign-crd",status="415"}"#, 1.0);
+    counts(
+        &app,
+        r#"covenant_refusals_total{fault="client",issue="structure",service="order-sign-crd",status="400"}"#,
+        2.0,
+    );
+    counts(
+        &app,
+        r#"covenant_refusals_total{fault="client",issue="not-supported",service="order-sign-crd",status="415"}"#,
+        1.0,
+    );
 }
 
 #[test]
 fn determinations_are_counted_by_what_is_said_and_by_policy() {
     let app = app();
     app.sign(order("47383").times(3)).decided();
-    counts(&app, r#"covenant_determinations_total{covered="not-covered",pa_needed="no-auth",policy="633"}"#, 3.0);
+    counts(
+        &app,
+        r#"covenant_determinations_total{covered="not-covered",pa_needed="no-auth",policy="633",product="commercial-ppo-indemnity"}"#,
+        3.0,
+    );
     app.sign(order("99499")).answered();
     let text = app.ops().get("/metrics").text().to_owned();
     let of_nobody = text.lines().find(|line| line.contains(r#"policy="default""#));
@@ -188,7 +200,7 @@ fn r07_nothing_of_a_request_is_in_the_metrics_and_nothing_of_it_makes_a_label() 
     app.sign_with_header("X-Request-Id", CANARY, order("47383")).decided();
     // All of them are one: calls to no service.
     assert_eq!(series(&app), before + 1);
-    counts(&app, r#"covenant_refusals_total{issue="not-found",service="none",status="404"}"#, 100.0);
+    counts(&app, r#"covenant_refusals_total{fault="client",issue="not-found",service="none",status="404"}"#, 100.0);
     assert_no_leak(app.ops().get("/metrics").text(), "the metrics");
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use covenant::record::{Draft, Entry, Feedback, Keyring, Ledger, LedgerError, Look, Receipt, Shelf, SqliteLedger};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -138,6 +139,10 @@ impl Ledger for TestLedger {
     fn ready(&self) -> Result<(), LedgerError> {
         thread::sleep(self.silent);
         self.ready
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        self.ready.ok().and(self.kept.since())
     }
 }
 /// What a held ledger waits for. It opens when it is dropped, so that a failing test leaves nobody waiting.

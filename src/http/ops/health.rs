@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{App, said};
 
 /// A ledger that does not say for so long whether it is ready, is not: whoever asks does not wait longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `GET /healthz`: whoever reads this knows all there is to know.
 pub(super) async fn alive() -> HttpResponse {

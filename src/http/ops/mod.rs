@@ -2,11 +2,13 @@
 //! listener, and none of the public ones is here.
 //!
 //! What anybody may see who reaches it has no patient's and no client's name in it. Everything else takes an [`Operator`],
-//! and so does being told that there is nothing: what is here is not told to strangers.
+//! and so does being told that there is nothing: what is here is not told to strangers. The page alone is shown to whoever
+//! has told a browser name and secret, too.
 
 mod health;
 mod ledger;
 mod operator;
+mod page;
 mod params;
 mod policies;
 mod reviewing;
@@ -64,6 +66,8 @@ fn routes(config: &mut web::ServiceConfig) {
     let mut read = |path: &str, route: Route| {
         config.service(web::resource(path).route(route).default_service(web::to(only_get)));
     };
+    read("/", web::get().to(page::page));
+    read("/assets/{name}", web::get().to(page::asset));
     read("/healthz", web::get().to(health::alive));
     read("/readyz", web::get().to(health::ready));
     read("/metrics", web::get().to(health::metrics));

@@ -7,6 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{App, said};
@@ -50,7 +52,19 @@ impl Operators {
         }
         found
     }
+
+    /// Whose name and secret these are, both of one token.
+    fn named(&self, name: &str, secret: &str) -> Option<Operator> {
+        self.of(secret).filter(|operator| operator.name == name)
+    }
 }
+
+/// An operator who looks at the page, by a token as a bearer or as a browser sends it, with a name.
+///
+/// A browser sends name and secret also where another site makes it call. So nothing takes them but the page, which changes
+/// nothing, is recorded nowhere and can be read by no other site.
+#[derive(Debug)]
+pub(super) struct Onlooker;
 
 /// Nobody was recognised: without a token and with a wrong one the same is said.
 #[derive(Debug, thiserror::Error)]
@@ -69,30 +83,76 @@ impl ResponseError for NoOperator {
     }
 }
 
+/// Nobody was recognised who could look at the page: a browser asks its user who it is.
+#[derive(Debug, thiserror::Error)]
+#[error("no operator was recognised")]
+pub(super) struct NoOnlooker;
+
+impl ResponseError for NoOnlooker {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::UNAUTHORIZED
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = NoOperator.error_response();
+        let asked = HeaderValue::from_static(r#"Basic realm="Covenant operations""#);
+        response.headers_mut().insert(WWW_AUTHENTICATE, asked);
+        response
+    }
+}
+
 impl FromRequest for Operator {
     type Error = NoOperator;
     type Future = Ready<Result<Self, NoOperator>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // On a listener that knows no operators there are none.
-        let operators = request.app_data::<Data<Operators>>();
-        let operator = operators.zip(secret(request)).and_then(|(operators, secret)| operators.of(secret));
-        if let Some(operator) = &operator {
-            telemetry::operator(operator.name(), &request.match_pattern().unwrap_or_default());
-        } else {
-            telemetry::operator_refused();
-            if let Some(app) = request.app_data::<Data<App>>() {
-                app.counters().operator_refused();
-            }
-        }
-        ready(operator.ok_or(NoOperator))
+        ready(told(request, known(request, by_secret)).ok_or(NoOperator))
     }
 }
 
-/// The secret of `Authorization: Bearer`. Two such headers are none: it is not ours to choose.
-fn secret(request: &HttpRequest) -> Option<&str> {
+impl FromRequest for Onlooker {
+    type Error = NoOnlooker;
+    type Future = Ready<Result<Self, NoOnlooker>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let operator = known(request, |operators, scheme, said| {
+            by_secret(operators, scheme, said).or_else(|| by_name(operators, scheme, said))
+        });
+        ready(told(request, operator).map(|_| Self).ok_or(NoOnlooker))
+    }
+}
+
+/// Who calls, by what its one Authorization header says. Two such headers are none: it is not ours to choose. On a listener
+/// that knows no operators there are none.
+fn known(request: &HttpRequest, of: impl Fn(&Operators, &str, &str) -> Option<Operator>) -> Option<Operator> {
+    let operators = request.app_data::<Data<Operators>>()?;
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let header = headers.next().filter(|_| headers.next().is_none())?;
-    let (scheme, secret) = header.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then(|| secret.trim_start())
+    let (scheme, said) = header.to_str().ok()?.split_once(' ')?;
+    of(operators, scheme, said.trim_start())
+}
+
+/// `Authorization: Bearer` and the secret.
+fn by_secret(operators: &Operators, scheme: &str, said: &str) -> Option<Operator> {
+    scheme.eq_ignore_ascii_case("Bearer").then(|| operators.of(said)).flatten()
+}
+
+/// `Authorization: Basic` and, encoded, the name and the secret (RFC 7617).
+fn by_name(operators: &Operators, scheme: &str, said: &str) -> Option<Operator> {
+    let said = scheme.eq_ignore_ascii_case("Basic").then(|| STANDARD.decode(said).ok()).flatten()?;
+    let (name, secret) = str::from_utf8(&said).ok()?.split_once(':')?;
+    operators.named(name, secret)
+}
+
+/// Logs who was let in, or that nobody was.
+fn told(request: &HttpRequest, operator: Option<Operator>) -> Option<Operator> {
+    if let Some(operator) = &operator {
+        telemetry::operator(operator.name(), &request.match_pattern().unwrap_or_default());
+    } else {
+        telemetry::operator_refused();
+        if let Some(app) = request.app_data::<Data<App>>() {
+            app.counters().operator_refused();
+        }
+    }
+    operator
 }

@@ -143,9 +143,15 @@ impl PolicySet {
         self.systems.get(usize::from(coding.system.0)).is_some_and(|system| system.billing)
     }
 
+    /// The product line of a coding.
+    #[must_use]
+    pub fn plan(&self, coding: &Coding) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.coding == *coding)
+    }
+
     /// The name of a product line.
     #[must_use]
     pub fn plan_name(&self, coding: &Coding) -> Option<&str> {
-        self.plans.iter().find(|plan| plan.coding == *coding).map(|plan| &*plan.name)
+        self.plan(coding).map(|plan| &*plan.name)
     }
 }

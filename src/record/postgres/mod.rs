@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::runtime::{self, Handle};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -242,6 +243,10 @@ impl Ledger for PostgresLedger {
             return Err(LedgerError::Poisoned);
         }
         self.state.now()
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        Some(self.state.since())
     }
 }
 

@@ -74,6 +74,10 @@ fn columns(places: &[Place]) -> [Vec<i64>; 3] {
 }
 
 impl Shelf for PostgresLedger {
+    fn engine(&self) -> &'static str {
+        "PostgreSQL"
+    }
+
     fn nodes(&self) -> Result<Vec<Node>, LedgerError> {
         self.ask(|client| async move {
             all(&client, "SELECT node, name, seq, hash, pruned FROM ledger_nodes ORDER BY node", &[], read_node).await

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -169,6 +170,10 @@ impl Ledger for SqliteLedger {
         }
         shelf::head(&self.reader())?;
         Ok(())
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        Some(self.state.since())
     }
 }
 

@@ -64,6 +64,10 @@ fn rows(connection: &Connection, rest: &str, values: &[&dyn ToSql]) -> Result<Ve
 }
 
 impl Shelf for SqliteLedger {
+    fn engine(&self) -> &'static str {
+        "SQLite"
+    }
+
     fn nodes(&self) -> Result<Vec<Node>, LedgerError> {
         let connection = self.reader();
         let mut statement =
