@@ -6,8 +6,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::support::Place;
 use crate::support::browser::{Browser, Scheme, open};
-use crate::support::{Place, Served};
 
 /// Where axe-core lies: set where its rules must be tried.
 const AXE: &str = "COVENANT_AXE";
@@ -15,14 +15,25 @@ const AXE: &str = "COVENANT_AXE";
 /// A page, in a state that is worth looking at.
 struct Page {
     name: &'static str,
+    whose: Whose,
     path: &'static str,
     then: fn(&Browser),
 }
 
-const PAGES: [Page; 2] = [
-    Page { name: "desk", path: "/", then: |browser| _ = browser.waits_for("html[data-ready]") },
+/// Who is shown it.
+#[derive(Clone, Copy)]
+enum Whose {
+    Anybodys,
+    Operators,
+}
+
+const SECRET: &str = "planted-secret-of-an-operator-0123456789";
+
+const PAGES: [Page; 3] = [
+    Page { name: "desk", whose: Whose::Anybodys, path: "/", then: |browser| _ = browser.waits_for("html[data-ready]") },
     Page {
         name: "desk-answered",
+        whose: Whose::Anybodys,
         path: "/",
         then: |browser| {
             browser.waits_for("html[data-ready]").clicks("#entry > details > summary").clicks("#sign");
@@ -32,15 +43,26 @@ const PAGES: [Page; 2] = [
             browser.waits_for_words("#trace", "liver-cryoablation");
         },
     },
+    Page { name: "operators", whose: Whose::Operators, path: "/", then: |browser| _ = browser.waits_for("svg") },
 ];
 
 /// Goes through all pages, on a screen that is so wide.
 fn each(scheme: Scheme, width: u32, look: impl Fn(&Browser, &str)) {
     let Some(browser) = open(scheme, width) else { return };
     let place = Place::empty();
-    let server: Served = place.serve();
+    let tokens = format!("alice:{SECRET}");
+    let server = place.serve_in(&[
+        ("COVENANT_LISTEN", "127.0.0.1:0"),
+        ("COVENANT_OPS_LISTEN", "127.0.0.1:0"),
+        ("COVENANT_OPS_TOKENS", &tokens),
+    ]);
+    let (public, operators) = (server.address.to_string(), format!("{tokens}@{}", server.ops().address));
     for page in &PAGES {
-        browser.goes_to(&format!("http://{}{}", server.address, page.path));
+        let host = match page.whose {
+            Whose::Anybodys => &public,
+            Whose::Operators => &operators,
+        };
+        browser.goes_to(&format!("http://{host}{}", page.path));
         (page.then)(&browser);
         look(&browser, page.name);
     }
