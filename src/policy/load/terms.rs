@@ -23,6 +23,8 @@ pub(super) struct Terms {
     pub(super) names: HashMap<Box<str>, SystemId>,
     pub(super) value_sets: BTreeMap<String, Vec<Coding>>,
     pub(super) settings: Vec<Coding>,
+    /// What codes mean, in plain words.
+    pub(super) words: HashMap<Coding, Box<str>>,
     pub(super) order_setting: Meanings,
     pub(super) encounter_setting: Meanings,
     pub(super) override_reasons: Vec<OverrideReason>,
@@ -66,6 +68,15 @@ impl Terms {
         Coding { system: id, code: code.into() }
     }
 
+    /// A code and what it means in plain words; where several files say it, the first one's.
+    fn worded(&mut self, system: &str, code: &str, display: Option<&str>) -> Coding {
+        let coding = self.coding(system, code);
+        if let Some(display) = display {
+            self.words.entry(coding.clone()).or_insert_with(|| display.into());
+        }
+        coding
+    }
+
     /// A code of a system that is known.
     pub(super) fn known(&self, system: &str, code: &str) -> Option<Coding> {
         self.names.get(system).map(|id| Coding { system: *id, code: code.into() })
@@ -102,8 +113,8 @@ impl Terms {
 
     fn code_system(&mut self, system: &CodeSystem) {
         let Some(url) = text!(system.url) else { return };
-        let codes = system.concept.iter().filter_map(|concept| concept.code.value.as_deref());
-        let codings: Vec<Coding> = codes.map(|code| self.coding(url, code)).collect();
+        let concepts = system.concept.iter().filter_map(|it| Some((it.code.value.as_deref()?, text!(it.display))));
+        let codings: Vec<Coding> = concepts.map(|(code, display)| self.worded(url, code, display)).collect();
         if url == format!("{BASE}CodeSystem/setting") {
             self.settings = codings;
         }
@@ -136,8 +147,9 @@ impl Terms {
             if include.concept.is_empty() || !include.filter.is_empty() || !include.value_set.is_empty() {
                 problems.add(&at, "must list its concepts one by one");
             }
-            for concept in include.concept.iter().filter_map(|concept| concept.code.value.as_deref()) {
-                codes.insert(self.coding(system, concept));
+            for concept in &include.concept {
+                let Some(code) = concept.code.value.as_deref() else { continue };
+                codes.insert(self.worded(system, code, text!(concept.display)));
             }
         }
         if !compose.exclude.is_empty() {
