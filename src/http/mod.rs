@@ -58,6 +58,7 @@ pub struct App {
     counters: Counters,
     doorman: Option<Doorman>,
     origins: Arc<[String]>,
+    address: Option<String>,
     tls: Option<ServerConfig>,
     behind_proxy: bool,
 }
@@ -91,6 +92,7 @@ impl App {
             counters,
             doorman: None,
             origins: Arc::default(),
+            address: None,
             tls: None,
             behind_proxy: false,
         }
@@ -124,6 +126,12 @@ impl App {
     #[must_use]
     pub fn with_proxy(self, behind_proxy: bool) -> Self {
         Self { behind_proxy, ..self }
+    }
+
+    /// With the address that it is reached under, such as `https://crd.payer.example`: cards lead to its pages.
+    #[must_use]
+    pub fn with_address(self, address: Option<String>) -> Self {
+        Self { address, ..self }
     }
 
     /// With origins whose pages may call from a browser.
