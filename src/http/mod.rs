@@ -10,6 +10,7 @@ mod invoke;
 mod once;
 pub mod ops;
 mod pages;
+mod policies;
 pub mod problem;
 pub mod tls;
 
@@ -34,6 +35,7 @@ use crate::auth::Doorman;
 use crate::config::OnFailure;
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
+use crate::pages::policies::Shelf;
 use crate::policy::Serving;
 use crate::record::Ledger;
 use crate::telemetry::counters::Counters;
@@ -59,6 +61,7 @@ pub struct App {
     doorman: Option<Doorman>,
     origins: Arc<[String]>,
     address: Option<String>,
+    shelf: Shelf,
     tls: Option<ServerConfig>,
     behind_proxy: bool,
 }
@@ -93,6 +96,7 @@ impl App {
             doorman: None,
             origins: Arc::default(),
             address: None,
+            shelf: Shelf::default(),
             tls: None,
             behind_proxy: false,
         }
@@ -216,6 +220,7 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(pages::asset))
                 .default_service(web::to(|request, body| method("GET", request, body))),
         )
+        .configure(policies::routes)
         .service(
             web::resource("/cds-services")
                 .route(web::get().to(discovery::discovery))

@@ -22,8 +22,11 @@ const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let files =
-        [("page.css", CSS, include_str!("assets/page.css")), ("mark.svg", SVG, include_str!("assets/mark.svg"))];
+    let files = [
+        ("page.css", CSS, include_str!("assets/page.css")),
+        ("policy.css", CSS, include_str!("assets/policy.css")),
+        ("mark.svg", SVG, include_str!("assets/mark.svg")),
+    ];
     let asset = |(name, media_type, body): (&'static str, &'static str, &'static str)| Asset {
         name,
         media_type,

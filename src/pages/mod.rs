@@ -4,6 +4,7 @@
 
 pub mod assets;
 pub mod markdown;
+pub mod policies;
 
 use std::sync::LazyLock;
 
@@ -17,7 +18,16 @@ use serde::Serialize;
 pub struct PageError(#[from] Error);
 
 /// Every template by its name. All end in `.html`, so that what is filled in is escaped.
-const TEMPLATES: [(&str, &str); 1] = [("base.html", include_str!("templates/base.html"))];
+const TEMPLATES: [(&str, &str); 8] = [
+    ("base.html", include_str!("templates/base.html")),
+    ("nav.html", include_str!("templates/nav.html")),
+    ("no_policy.html", include_str!("templates/no_policy.html")),
+    ("policies.html", include_str!("templates/policies.html")),
+    ("policy.html", include_str!("templates/policy.html")),
+    ("policy_body.html", include_str!("templates/policy_body.html")),
+    ("policy_versions.html", include_str!("templates/policy_versions.html")),
+    ("said.html", include_str!("templates/said.html")),
+];
 
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
     let mut environment = Environment::new();
