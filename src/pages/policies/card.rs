@@ -31,7 +31,14 @@ pub(super) struct Link {
 pub(super) struct Entry {
     /// The name of the element: `pa-needed`.
     name: String,
-    values: Vec<String>,
+    values: Vec<Said>,
+}
+
+/// A value of it, in words, and where it leads.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Said {
+    words: String,
+    url: Option<String>,
 }
 
 fn text(value: &Value, pointer: &str) -> String {
@@ -76,33 +83,39 @@ pub(super) fn information(answer: &Value) -> Vec<Entry> {
     let parts = || extension.into_iter().flat_map(|extension| list(extension, "/extension"));
     let entry = |name: &str| {
         let named = parts().filter(|part| text(part, "/url") == name);
-        let values: Vec<String> = named.map(value).collect();
+        let values: Vec<Said> = named.map(said).collect();
         (!values.is_empty()).then(|| Entry { name: name.to_owned(), values })
     };
     SHOWN.iter().filter_map(|name| entry(name)).collect()
 }
 
-/// The value of an element, in words.
-fn value(part: &Value) -> String {
-    if part.get("extension").is_some() {
-        return detail(part);
+/// What an element says. A detail that is an address leads there, under its name.
+fn said(part: &Value) -> Said {
+    if part.get("extension").is_none() {
+        return Said { words: value(part), url: None };
     }
-    let members = part.as_object().into_iter().flatten();
-    members.filter(|(name, _)| name.starts_with("value")).map(|(_, value)| plain(value)).collect()
-}
-
-/// `instructions: Request precertification before …`
-fn detail(detail: &Value) -> String {
-    let part = |name: &str| list(detail, "/extension").find(|part| text(part, "/url") == name);
-    let name = part("code").map(|code| {
+    let inner = |name: &str| list(part, "/extension").find(|part| text(part, "/url") == name);
+    let code = inner("code").map(|code| {
         let concept = ["/valueCodeableConcept/coding/0/code", "/valueCodeableConcept/text"];
         concept.into_iter().map(|pointer| text(code, pointer)).find(|it| !it.is_empty()).unwrap_or_default()
     });
-    let said = format!("{}: {}", name.unwrap_or_default(), part("value").map(value).unwrap_or_default());
-    match part("qualification").map(value) {
-        Some(qualification) => format!("{said} ({qualification})"),
-        None => said,
-    }
+    let code = code.unwrap_or_default();
+    let url = inner("value").map(|part| text(part, "/valueUrl")).filter(|url| url.starts_with("https://"));
+    let words = match (&url, inner("value").map(value)) {
+        (None, Some(value)) => format!("{code}: {value}"),
+        _ => code,
+    };
+    let words = match inner("qualification").map(value) {
+        Some(qualification) => format!("{words} ({qualification})"),
+        None => words,
+    };
+    Said { words, url }
+}
+
+/// The value of an element, in words.
+fn value(part: &Value) -> String {
+    let members = part.as_object().into_iter().flatten();
+    members.filter(|(name, _)| name.starts_with("value")).map(|(_, value)| plain(value)).collect()
 }
 
 fn plain(value: &Value) -> String {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::place::fragment;
 use super::words::when;
@@ -24,8 +25,8 @@ pub(super) struct Place {
     label: Option<String>,
     /// The payer's words.
     citation: Option<String>,
-    /// The codes that it is about: label and plain words.
-    codes: Vec<(String, String)>,
+    /// The codes that it is about, a list for each condition: label and plain words.
+    codes: Vec<Vec<(String, String)>>,
     #[serde(skip)]
     name: String,
 }
@@ -53,11 +54,24 @@ impl Places {
         Self { statement, cases, notes }
     }
 
-    /// Where an action's place is, and what it is called there.
+    /// Where an action's place is, and what stands there: the heading of its passage and how that begins.
     pub(super) fn link(&self, action: &str) -> Option<(String, String)> {
         let all = std::iter::once(&self.statement).chain(&self.cases).chain(self.notes.iter().flatten());
         let place = all.into_iter().find(|place| place.name == action)?;
-        Some((fragment(action)?, place.label.clone().unwrap_or_else(|| place.when.clone())))
+        let quoted = place.label.as_ref().zip(place.citation.as_ref());
+        let words = quoted.map(|(label, citation)| format!("{label}: “{}”", beginning(citation)));
+        Some((fragment(action)?, words.unwrap_or_else(|| place.when.clone())))
+    }
+}
+
+/// The longest beginning of a passage that names it.
+const BEGINNING: usize = 72;
+
+fn beginning(citation: &str) -> String {
+    let all: Vec<&str> = citation.graphemes(true).collect();
+    match all.get(..BEGINNING) {
+        Some(kept) if all.len() > BEGINNING => format!("{}…", kept.concat().trim_end()),
+        _ => citation.to_owned(),
     }
 }
 
@@ -74,12 +88,13 @@ fn place(name: &str, passage: Option<&Passage>, taken: &mut HashSet<String>) -> 
 }
 
 fn action(action: &Action, set: &PolicySet, taken: &mut HashSet<String>) -> Place {
-    let codes = action.conditions.iter().flat_map(|condition| condition.codes());
-    let codes = codes.filter_map(|code| Some((set.label(code), set.words(code)?.to_owned())));
+    let words = |code| (set.label(code), set.words(code).unwrap_or_default().to_owned());
+    let asked = action.conditions.iter().filter(|condition| !condition.not);
+    let codes = asked.map(|condition| condition.codes().iter().map(words).collect());
     Place {
         when: when(action.when.as_deref(), &action.conditions, set),
         paragraph: action.paragraph.as_ref().map(paragraph),
-        codes: codes.collect(),
+        codes: codes.filter(|codes: &Vec<_>| !codes.is_empty()).collect(),
         ..place(&action.id, action.passage.as_ref(), taken)
     }
 }
