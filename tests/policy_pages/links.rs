@@ -148,7 +148,7 @@ fn link(reply: &Reply) -> String {
 fn without_registered_clients_the_link_leads_to_where_the_server_listens_and_replay_makes_it_again() {
     let place = Place::empty();
     let server = place.serve();
-    let answer = server.sign(&order("47383")).decided();
+    let answer = server.sign(order("47383")).decided();
     let at = link(&answer);
     let (page, anchor) = at.split_once('#').unwrap();
     assert_eq!(page, format!("http://{}/policies/633/2020-11", server.address));
@@ -159,7 +159,7 @@ fn without_registered_clients_the_link_leads_to_where_the_server_listens_and_rep
     // Under another address the same is said again, and another to who asks now.
     let elsewhere = [("COVENANT_AUTH_BASE_URL", BASE), ("COVENANT_LISTEN", "127.0.0.1:0")];
     let server = place.serve_in(&elsewhere);
-    let other = server.sign(&order("47383")).decided();
+    let other = server.sign(order("47383")).decided();
     assert_eq!(link(&other), format!("{BASE}/policies/633/2020-11#liver-cryoablation"));
     server.kill();
     for answer in [&answer, &other] {

@@ -77,7 +77,7 @@ fn another_method_is_refused_and_told_what_is_allowed() {
 fn whoever_is_registered_anybody_may_read_what_is_published() {
     let clients = "[[client]]\nname = \"one\"\nissuer = \"a\"\njwks_url = \"https://one.example/jwks\"";
     let app = TestApp::guarded(clients, |_| ());
-    app.sign(&order("47383")).refused(401, "login");
+    app.sign(order("47383")).refused(401, "login");
     page(&app.get("/policies/633"), 200);
 }
 

@@ -111,27 +111,23 @@ struct Missing {
 /// # Errors
 /// [`PolicyPageError`]
 pub fn list(set: &PolicySet, manner: &Manner, today: Date) -> Result<String, PolicyPageError> {
-    let row = |versions: &'_ [Policy]| {
-        let in_force = versions.iter().find(|policy| policy.in_force(today));
-        let policy = in_force.or(versions.last())?;
-        let mark = in_force.and_then(|policy| Asked::of(policy, set, manner).decide(&[]).first().map(Mark::of));
-        Some((policy.number.clone(), mark))
-    };
-    let found: Vec<_> = set.policies.values().filter_map(|versions| row(versions)).collect();
-    let row = |(number, mark): (Box<str>, Option<Mark>)| {
-        let versions = set.policies.get(&number)?;
-        let policy = versions.iter().find(|policy| policy.in_force(today)).or(versions.last())?;
-        Some(Row {
-            number: &policy.number,
-            title: &policy.title,
-            version: &policy.version,
-            period: period(policy),
-            mark,
-            path: place::path(&policy.number, None),
-        })
-    };
-    let rows: Vec<Row<'_>> = found.into_iter().filter_map(row).collect();
+    let rows = set.policies.values().filter_map(|versions| row(versions, set, manner, today));
+    let rows: Vec<Row<'_>> = rows.collect();
     write("policies.html", "Medical policies".to_owned(), set, rows)
+}
+
+/// A policy by its version in force, or where none is, by its last.
+fn row<'s>(versions: &'s [Policy], set: &PolicySet, manner: &Manner, today: Date) -> Option<Row<'s>> {
+    let in_force = versions.iter().find(|policy| policy.in_force(today));
+    let policy = in_force.or(versions.last())?;
+    Some(Row {
+        number: &policy.number,
+        title: &policy.title,
+        version: &policy.version,
+        period: period(policy),
+        mark: in_force.and_then(|policy| Asked::of(policy, set, manner).decide(&[]).first().map(Mark::of)),
+        path: place::path(&policy.number, None),
+    })
 }
 
 /// The page of a version of a policy; without one, of that in force on a day.
@@ -155,13 +151,13 @@ pub fn page(
         return missing(set, "There is no such policy here, or no such version of it.").map(Found::Nothing);
     };
     let shown = found.map(|policy| shelf.shown(policy, set, manner)).transpose()?;
-    let one = |policy: &'_ Policy| (policy.version.clone(), period(policy), place::path(number, Some(&policy.version)));
     let mut all: Vec<&Policy> = versions.iter().collect();
     all.sort_by_key(|policy| std::cmp::Reverse(policy.effective.0));
-    let listed = all.iter().map(|policy| {
-        let (_, period, path) = one(policy);
-        let is_shown = found.is_some_and(|found| std::ptr::eq(found, *policy));
-        Version { version: &policy.version, period, path, is_shown }
+    let listed = all.into_iter().map(|policy| Version {
+        version: &policy.version,
+        period: period(policy),
+        path: place::path(number, Some(&policy.version)),
+        is_shown: found.is_some_and(|found| std::ptr::eq(found, policy)),
     });
     let dated = Dated {
         number: &any.number,
@@ -180,7 +176,7 @@ pub fn page(
 /// # Errors
 /// [`PolicyPageError`]
 pub fn missing(set: &PolicySet, what: &'static str) -> Result<String, PolicyPageError> {
-    write("no_policy.html", "No such page".to_owned(), set, Missing { what })
+    write("no_policy.html", "Nothing to show here".to_owned(), set, Missing { what })
 }
 
 fn write(template: &str, title: String, set: &PolicySet, said: impl Serialize) -> Result<String, PolicyPageError> {

@@ -83,7 +83,7 @@ fn fact(name: FactName) -> &'static str {
         FactName::Setting => "the setting",
         FactName::Plan => "the product line",
         FactName::Diagnosis => "the diagnosis",
-        FactName::Performer => "who performs it",
+        FactName::Performer => "the performer",
         FactName::Age => "the patient’s age",
         FactName::Quantity => "the quantity",
         FactName::History => "the patient’s other medications",
