@@ -147,14 +147,15 @@ pub async fn answer<S: Source>(
     }
     let source = source(&invocation);
     let (could_ask, had_members) = (source.can_ask(), source.has_members());
-    let mut learned = Learned { could_ask, had_members, ..Learned::default() };
+    let address = source.address().map(str::to_owned);
+    let mut learned = Learned { could_ask, had_members, address, ..Learned::default() };
     let way =
         Way { payer_check: manner.payer_check, can_ask: could_ask, has_members: had_members, today: moment.today };
     for round in 0.. {
         let read = Read::of(&learned, &manner.limits);
         let (gathered, wishes) = gather::gather(&invocation, &read, set, &way);
         if wishes.is_empty() || round == ROUNDS {
-            let mut answer = decide_and_render(&invocation, &gathered?, set, moment)?;
+            let mut answer = decide_and_render(&invocation, &gathered?, learned.address.as_deref(), set, moment)?;
             answer.without_token = request::without_token(&body);
             answer.learned = serde_json::to_string(&learned).map_err(|_| RenderError::Unwritable)?;
             return Ok(answer);
@@ -196,6 +197,7 @@ async fn learn(learned: &mut Learned, wishes: Wishes, source: &impl Source) {
 fn decide_and_render(
     invocation: &Invocation<'_>,
     gathered: &Gathered<'_>,
+    address: Option<&str>,
     set: &PolicySet,
     moment: &Moment,
 ) -> Result<Answer, Refusal> {
@@ -217,6 +219,7 @@ fn decide_and_render(
         patient: &invocation.patient_id,
         encounter: invocation.encounter_id.as_deref(),
         forms: &gathered.forms,
+        address,
         today: moment.today,
         seed: moment.seed,
     };

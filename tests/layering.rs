@@ -117,7 +117,19 @@ const ROOMS: [(&str, &[&str]); 23] = [
         ],
     ),
     // What people see of a policy set is what its answers are made of.
-    ("pages", &["answer", "decide", "policy::model", "policy::number", "policy::template", "render", "request"]),
+    (
+        "pages",
+        &[
+            "answer",
+            "decide",
+            "policy::check",
+            "policy::model",
+            "policy::number",
+            "policy::template",
+            "render",
+            "request",
+        ],
+    ),
     // What operators see is what the server knows of itself.
     ("pages::ops", &["auth::ClientKeys", "auth::Standing", "pages", "policy::Served", "telemetry"]),
     // The commands are another crate, which sees the front doors.

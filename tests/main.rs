@@ -28,5 +28,6 @@ mod metrics;
 mod ops;
 mod order_bytes;
 mod policies;
+mod policy_pages;
 mod review;
 mod rule_change;

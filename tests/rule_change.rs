@@ -1,7 +1,7 @@
 //! A rule is changed in its files alone: one PlanDefinition and the cases that it must meet, nothing in `src`.
 
 mod flawed;
-mod set;
+pub mod set;
 
 use std::fs;
 

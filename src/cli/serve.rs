@@ -1,7 +1,7 @@
 //! `covenant serve`: answers hooks until it is told to stop.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +78,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         .with_on_failure(settings.ledger.on_failure)
         .with_origins(&settings.cors_origins)
         .with_pages(&settings.pages)
+        .with_address(public(settings, scheme, address))
         .with_doorman(doorman.clone())
         .with_tls(tls)
         .with_proxies(settings.tls.proxies.clone());
@@ -93,6 +94,12 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         registered.watch(Duration::from_secs(settings.auth.look_seconds), app.counters().clone());
     }
     until_stopped(listener, ops, app, &ledger)
+}
+
+/// The address that we are known by. Where nobody is registered only this machine calls, at the address that we listen on.
+fn public(settings: &Settings, scheme: &str, address: SocketAddr) -> Option<String> {
+    let here = settings.auth.clients.is_none().then(|| format!("{scheme}://{address}"));
+    settings.auth.base_url.clone().or(here)
 }
 
 /// How EHRs are asked: the servers of all registered clients are askable, each for its own client.

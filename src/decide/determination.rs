@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use crate::policy::model::{Card, Coding, Detail, DocNeeded, DocPurpose, FactName, Passage, Reason, Value};
+use crate::policy::model::{Card, Coding, Detail, DocNeeded, DocPurpose, FactName, Passage, Policy, Reason, Value};
 use crate::policy::template::Template;
 
 /// `info-needed`: what would tell the possible answers apart.
@@ -214,6 +214,8 @@ impl<'p> Reasons<'p> {
 pub struct Shown<'p> {
     /// The action that makes it.
     pub action: &'p str,
+    /// The policy whose action that is.
+    pub policy: Option<&'p Policy>,
     /// The card.
     pub card: Held<'p, Card>,
     /// Paragraphs after its detail: the note's or group's name, and the text.

@@ -251,6 +251,7 @@ fn shown<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Vec<Shown<'p>> {
         let scope = policy.filter(|policy| std::ptr::eq(action, &raw const policy.scope));
         Some(Shown {
             action: &action.id,
+            policy,
             card,
             paragraphs: scope.map(|policy| notes(facts, policy)).unwrap_or_default(),
         })

@@ -136,6 +136,9 @@ pub struct Learned {
     /// What the member directory was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<(MemberQuery, MemberReply)>,
+    /// The address that this server was reached under, if it knew: cards led to its pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// Most requests have nothing to learn: what is not so is not written.
@@ -157,6 +160,11 @@ pub trait Source: Send + Sync {
 
     /// Whether there is a member directory.
     fn has_members(&self) -> bool;
+
+    /// The address that this server is reached under, such as `https://crd.payer.example`, if it knows.
+    fn address(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A payer's member directory.
@@ -213,5 +221,9 @@ impl Source for Learned {
 
     fn has_members(&self) -> bool {
         self.had_members || self.member.is_some()
+    }
+
+    fn address(&self) -> Option<&str> {
+        self.address.as_deref()
     }
 }

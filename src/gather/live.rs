@@ -24,6 +24,8 @@ pub struct Asked<'a> {
     pub servers: Option<&'a [String]>,
     /// When the request came.
     pub received: Instant,
+    /// The address that this server is reached under, if it knows.
+    pub address: Option<&'a str>,
 }
 
 /// The source of one request.
@@ -85,5 +87,9 @@ impl Source for Live<'_> {
 
     fn has_members(&self) -> bool {
         self.asked.directory.is_some_and(Directory::is_there)
+    }
+
+    fn address(&self) -> Option<&str> {
+        self.asked.address
     }
 }

@@ -81,6 +81,7 @@ async fn answer_and_record(
         client: client.name(),
         servers: client.fhir_servers(),
         received: started,
+        address: app.address.as_deref(),
     };
     let manner = Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner };
     let source = |invocation: &Invocation<'_>| whom.of(invocation);

@@ -11,6 +11,7 @@ mod invoke;
 mod once;
 pub mod ops;
 mod pages;
+mod policies;
 pub mod problem;
 mod proxy;
 pub mod tls;
@@ -37,6 +38,7 @@ use crate::auth::Doorman;
 use crate::config::{Networks, OnFailure, PagesSettings};
 use crate::gather::ehr::Ehr;
 use crate::gather::learned::Directory;
+use crate::pages::policies::Shelf;
 use crate::policy::Serving;
 use crate::record::Ledger;
 use crate::telemetry::counters::Counters;
@@ -63,6 +65,8 @@ pub struct App {
     origins: Arc<[String]>,
     desk: bool,
     desk_servers: Vec<String>,
+    address: Option<String>,
+    shelf: Shelf,
     tls: Option<ServerConfig>,
     proxies: Networks,
     began: Timestamp,
@@ -99,6 +103,8 @@ impl App {
             origins: Arc::default(),
             desk: false,
             desk_servers: Vec::new(),
+            address: None,
+            shelf: Shelf::default(),
             tls: None,
             proxies: Networks::default(),
             began: Timestamp::now(),
@@ -139,6 +145,12 @@ impl App {
     #[must_use]
     pub fn with_pages(self, pages: &PagesSettings) -> Self {
         Self { desk: pages.desk, desk_servers: pages.desk_servers.clone(), ..self }
+    }
+
+    /// With the address that it is reached under, such as `https://crd.payer.example`: cards lead to its pages.
+    #[must_use]
+    pub fn with_address(self, address: Option<String>) -> Self {
+        Self { address, ..self }
     }
 
     /// With origins whose pages may call from a browser.
@@ -238,6 +250,7 @@ fn routes(config: &mut ServiceConfig, has_desk: bool) {
         }
     }
     config
+        .configure(policies::routes)
         .service(
             web::resource("/cds-services")
                 .route(web::get().to(discovery::discovery))

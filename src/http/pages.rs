@@ -46,7 +46,12 @@ fn guarded(status: StatusCode, connects: &[String]) -> HttpResponseBuilder {
 
 /// A page, which may ask these origins beside its own.
 pub(super) fn page(html: String, connects: &[String]) -> HttpResponse {
-    guarded(StatusCode::OK, connects).content_type(HTML).insert_header((CACHE_CONTROL, "no-cache")).body(html)
+    page_of(StatusCode::OK, html, connects)
+}
+
+/// A page with a status of its own.
+pub(super) fn page_of(status: StatusCode, html: String, connects: &[String]) -> HttpResponse {
+    guarded(status, connects).content_type(HTML).insert_header((CACHE_CONTROL, "no-cache")).body(html)
 }
 
 /// A page as it was written; where it could not be, a problem of ours.

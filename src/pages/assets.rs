@@ -31,6 +31,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         ("answer.js", SCRIPT, include_str!("assets/answer.js")),
         ("show.js", SCRIPT, include_str!("assets/show.js")),
         ("ops.css", CSS, include_str!("assets/ops.css")),
+        ("policy.css", CSS, include_str!("assets/policy.css")),
         ("mark.svg", SVG, include_str!("assets/mark.svg")),
     ];
     let asset = |(name, media_type, body): (&'static str, &'static str, &'static str)| Asset {

@@ -186,7 +186,7 @@ impl<'a> Diagnosis<'a> {
 
 fn code<'a>(group: &'static str, set: &'a PolicySet, coding: &'a Coding) -> Code<'a> {
     let system = set.systems.get(usize::from(coding.system.0)).map_or("", |system| &*system.uri);
-    let text = set.displays.get(coding).map_or("", |display| &**display);
+    let text = set.words(coding).unwrap_or_default();
     Code { group, system, code: &coding.code, label: set.label(coding), text }
 }
 

@@ -6,6 +6,7 @@ pub mod assets;
 pub mod desk;
 pub mod markdown;
 pub mod ops;
+pub mod policies;
 
 use std::sync::LazyLock;
 
@@ -19,10 +20,17 @@ use serde::Serialize;
 pub struct PageError(#[from] Error);
 
 /// Every template by its name. All end in `.html`, so that what is filled in is escaped.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("base.html", include_str!("templates/base.html")),
     ("desk.html", include_str!("templates/desk.html")),
+    ("nav.html", include_str!("templates/nav.html")),
+    ("no_policy.html", include_str!("templates/no_policy.html")),
     ("ops.html", include_str!("templates/ops.html")),
+    ("policies.html", include_str!("templates/policies.html")),
+    ("policy.html", include_str!("templates/policy.html")),
+    ("policy_body.html", include_str!("templates/policy_body.html")),
+    ("policy_versions.html", include_str!("templates/policy_versions.html")),
+    ("said.html", include_str!("templates/said.html")),
 ];
 
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {

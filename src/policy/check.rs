@@ -50,6 +50,7 @@ pub fn prove(draft: Draft, today: Date) -> Result<(PolicySet, Proof), Vec<Proble
         proof.combinations += exactly_one_case(policy, &mut problems);
         outcomes(policy, &mut problems);
         cards::fit(policy, &set, &mut problems);
+        cards::published(policy, &mut problems);
         offers::sound(policy, &set, &mut problems);
     }
     cards::coverage_record(&set, &mut problems);

@@ -2,6 +2,7 @@
 //!
 //! It checks that each file says something this server understands. Whether the rules are right is `policy::check`'s.
 
+mod library;
 mod payer;
 mod plan;
 mod terms;
@@ -156,7 +157,7 @@ fn build(hash: String, resources: &Resources, contained: &Contained, problems: &
     let mut terms = terms::Terms::read(resources, problems);
     let plans = payer::plans(resources, &mut terms, problems);
     let payer = payer::payer(resources, problems);
-    let libraries = plan::libraries(resources, problems);
+    let libraries = library::libraries(resources, problems);
     let reader = plan::Reader { terms: &terms, plans: &plans, libraries: &libraries, contained };
     let mut policies: BTreeMap<Box<str>, Vec<_>> = BTreeMap::new();
     let mut default_rule = None;
@@ -177,9 +178,8 @@ fn build(hash: String, resources: &Resources, contained: &Contained, problems: &
     let payer = problems.need(payer, "Organization");
     let (default_rule, payer) = (default_rule?, payer?);
     let index = index(&policies, &terms);
-    let terms::Terms {
-        systems, names: system_names, order_setting, encounter_setting, override_reasons, displays, ..
-    } = terms;
+    let terms::Terms { systems, names: system_names, settings, words, order_setting, encounter_setting, .. } = terms;
+    let override_reasons = terms.override_reasons;
     let some = (!override_reasons.is_empty()).then_some(&override_reasons);
     let override_reasons = some.map(Written::new).transpose().ok()?;
     let set = PolicySet {
@@ -188,7 +188,8 @@ fn build(hash: String, resources: &Resources, contained: &Contained, problems: &
         plans,
         systems,
         system_names,
-        displays,
+        settings,
+        words,
         order_setting,
         encounter_setting,
         policies,

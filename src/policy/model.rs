@@ -5,9 +5,11 @@
 mod card;
 mod condition;
 mod offer;
+mod publication;
 mod set;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
@@ -15,6 +17,7 @@ use super::template::Template;
 pub use card::{Card, Indicator, Link, Topic, Written};
 pub use condition::{Condition, FactName, NO_CODES, Test, Value};
 pub use offer::{Draft, Form, Offer, Suggestion};
+pub use publication::{Artifact, Change, Identifier, Publication, Section};
 pub use set::{DefaultRule, Hits, Meanings, OverrideReason, Payer, Plan, PolicySet, System};
 
 /// A code system that the set knows, by its place in [`PolicySet::systems`].
@@ -217,6 +220,8 @@ pub struct Notes {
     pub id: Box<str>,
     /// When none is known to hold.
     pub fallback: Option<Template>,
+    /// What that rests on.
+    pub passage: Option<Passage>,
     /// The notes.
     pub notes: Vec<Action>,
 }
@@ -230,6 +235,10 @@ pub struct Policy {
     pub version: Box<str>,
     /// Its title.
     pub title: Box<str>,
+    /// The file of its rules, by its path in the set.
+    pub file: Box<str>,
+    /// What is published of it, where the set has that.
+    pub publication: Option<Arc<Publication>>,
     /// First and last service date it holds for.
     pub effective: (Option<Date>, Option<Date>),
     /// Where scopes of two policies meet, the lower speaks.

@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 use super::Frame;
 use super::coverage_information::Shape;
 use super::ids::Ids;
+use super::links::{self, Links};
 use super::response::{self, Suggestion};
 use super::words::{self, Words};
 use crate::decide::determination::{Held, Holds};
 use crate::policy::check::{LONGEST_SUMMARY, MAY_APPLY};
-use crate::policy::model::{Card as Said, Indicator, Written};
+use crate::policy::model::{Card as Said, Indicator, Policy, Written};
 use crate::policy::template::Template;
 use crate::request::Order;
 
@@ -30,7 +31,7 @@ pub(super) struct Card<'a> {
     #[serde(rename = "selectionBehavior", skip_serializing_if = "Option::is_none")]
     selection_behavior: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    links: Option<&'a RawValue>,
+    links: Option<Links<'a>>,
     #[serde(rename = "overrideReasons", skip_serializing_if = "Option::is_none")]
     override_reasons: Option<&'a RawValue>,
     extension: Associated,
@@ -71,6 +72,8 @@ struct Reference {
 /// A card that is to be written, before it is known whether there is room for it.
 #[derive(Debug)]
 pub(super) struct Draft<'p> {
+    /// The policy that makes it, and the action.
+    pub(super) place: Option<(&'p Policy, &'p str)>,
     pub(super) card: Held<'p, Said>,
     pub(super) paragraphs: Vec<(&'p str, &'p Template)>,
     pub(super) words: Words,
@@ -112,7 +115,7 @@ impl<'p> Draft<'p> {
             source: Source { label: &set.payer.name, url: set.payer.url.as_deref(), topic },
             selection_behavior: (!suggestions.is_empty()).then(|| response::selection_behavior(&card.suggestions)),
             suggestions,
-            links: (!card.links.is_empty()).then(|| card.written_links.raw()),
+            links: links::of(card, self.place, frame.address),
             override_reasons: set.override_reasons.as_ref().filter(|_| warning).map(Written::raw),
             extension: Associated::with(format!("{}/{}", resource.kind, resource.id)),
         }

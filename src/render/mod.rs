@@ -8,6 +8,7 @@ pub mod explanation;
 mod extension;
 mod ids;
 mod invariants;
+pub mod links;
 mod response;
 mod splice;
 mod words;
@@ -71,6 +72,8 @@ pub struct Frame<'a> {
     pub encounter: Option<&'a str>,
     /// The forms (`url|version`) that the EHR is known to have.
     pub forms: &'a [String],
+    /// The address that this server is reached under, if it knows: cards lead to its pages.
+    pub address: Option<&'a str>,
     /// The day, in the payer's time zone.
     pub today: Date,
     /// What all ids are made from.
@@ -177,9 +180,9 @@ impl<'a> Decision<'a, '_> {
                 }
             }
         }
-        let draft = |(codes, Shown { card, paragraphs, .. }): (Vec<String>, Shown<'a>)| {
+        let draft = |(codes, Shown { action, policy, card, paragraphs }): (Vec<String>, Shown<'a>)| {
             let words = Words::new(&self.order.value, codes.join(", "), self.plan.clone());
-            Draft { card, paragraphs, words, order: self.order }
+            Draft { place: policy.map(|policy| (policy, action)), card, paragraphs, words, order: self.order }
         };
         found.into_iter().map(draft).collect()
     }

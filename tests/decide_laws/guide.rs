@@ -38,6 +38,7 @@ pub fn written(facts: &Facts, set: &PolicySet, version: Version) -> String {
         patient: "1",
         encounter: None,
         forms: &[],
+        address: None,
         today: TODAY,
         seed: moment("laws").seed,
     };

@@ -48,6 +48,14 @@ pub(super) fn fit(policy: &Policy, set: &PolicySet, problems: &mut Vec<Problem>)
     }
 }
 
+/// Every link of what is published of a policy is https.
+pub(super) fn published(policy: &Policy, problems: &mut Vec<Problem>) {
+    let artifacts = policy.publication.iter().flat_map(|publication| publication.artifacts());
+    for artifact in artifacts.filter(|it| it.url.as_ref().is_some_and(|url| !url.starts_with("https://"))) {
+        problems.push(problem(policy, "library", format!("has a link that is not https: {}", artifact.label)));
+    }
+}
+
 /// How many kinds of things a card leads or offers to.
 fn kinds(card: &Card) -> usize {
     let links = |kind: &str| card.links.iter().any(|link| link.r#type == kind);

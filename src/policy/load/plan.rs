@@ -3,44 +3,23 @@
 mod offer;
 mod said;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use fhir_resources::Resource;
 use fhir_resources::r4::resources::{PlanDefinition, PlanDefinitionAction};
 use fhir_resources::r4::types::DataRequirement;
 use jiff::civil::Date;
 
 use self::said::Said;
+use super::library::Libraries;
 use super::terms::{Terms, text};
-use super::{BASE, Problems, Resources};
+use super::{BASE, Problems};
 use crate::policy::check::MOST_KINDS;
 use crate::policy::model::{
-    Action, Card, Case, Coding, Condition, DefaultRule, FactName, Indicator, Link, Notes, Passage, Plan, Policy, Test,
-    Topic, Value, Written,
+    Action, Card, Case, Coding, Condition, DefaultRule, FactName, Indicator, Notes, Passage, Plan, Policy, Publication,
+    Test, Topic, Value, Written,
 };
 use crate::policy::template::Template;
-
-/// The links of every Library, by its canonical URL.
-pub(super) type Libraries = HashMap<String, Vec<Link>>;
-
-/// The links that cards can carry: in the order of the file, those that have a URL.
-pub(super) fn libraries(resources: &Resources, problems: &mut Problems) -> Libraries {
-    let mut libraries = Libraries::new();
-    for (file, resource) in resources {
-        let Resource::Library(library) = resource else { continue };
-        problems.file.clone_from(file);
-        let Some(url) = problems.need(text!(library.url), "url") else { continue };
-        let links = library.related_artifact.iter().filter(|artifact| {
-            matches!(artifact.r#type.value.as_deref(), Some("derived-from" | "justification" | "documentation"))
-        });
-        let links = links.filter_map(|artifact| {
-            let (label, url) = (text!(artifact.label)?.into(), text!(artifact.url)?.into());
-            Some(Link { label, url, r#type: "absolute", app_context: None })
-        });
-        libraries.insert(url.to_owned(), links.collect());
-    }
-    libraries
-}
 
 /// What PlanDefinitions refer to.
 pub(super) struct Reader<'a> {
@@ -105,6 +84,7 @@ impl Reader<'_> {
             let (outcome, why) = said.settle(None, self.terms, "action[0]", problems)?;
             cases.push(Case { action: bare, outcome, why });
         }
+        let publication = self.publication(definition, problems);
         let precedence =
             definition.extension.iter().find(|it| it.url == format!("{BASE}StructureDefinition/precedence"));
         Some(Policy {
@@ -112,6 +92,8 @@ impl Reader<'_> {
             number: number?.into(),
             version: version?.into(),
             title: title?.into(),
+            file: problems.file.as_str().into(),
+            publication,
             effective: (start, end),
             precedence: precedence.and_then(said::positive),
             codes,
@@ -119,6 +101,17 @@ impl Reader<'_> {
             cases,
             notes,
         })
+    }
+
+    /// What is published of it.
+    fn publication(&self, definition: &PlanDefinition, problems: &mut Problems) -> Option<Arc<Publication>> {
+        let canonical = definition.library.iter().find_map(|library| library.value.as_deref())?;
+        let url = canonical.split_once('|').map_or(canonical, |(url, _)| url);
+        let found = self.libraries.get(url);
+        if found.is_none() {
+            problems.add("library", "names a Library that is not in the set");
+        }
+        found.map(|found| found.publication.clone())
     }
 
     /// What is said where no policy speaks.
@@ -179,7 +172,7 @@ impl Reader<'_> {
         for (index, action) in group.action.iter().enumerate() {
             notes.extend(self.action(action, &format!("{at}.action[{index}]"), problems));
         }
-        Some(Notes { id: id.into(), fallback, notes })
+        Some(Notes { id: id.into(), fallback, passage: passage(group), notes })
     }
 
     /// An action's name, conditions, words and card; what it decides is read by its caller.
@@ -192,16 +185,14 @@ impl Reader<'_> {
         conditions.retain(|condition| condition.fact != FactName::Code);
         let text = text!(action.description).and_then(|text| template(text, &format!("{at}.description"), problems));
         let title = text!(action.title).and_then(|text| template(text, &format!("{at}.title"), problems));
-        let passage = action.documentation.iter().find_map(|artifact| {
-            Some(Passage { label: text!(artifact.label)?.into(), citation: text!(artifact.citation)?.into() })
-        });
         let (card, paragraph) = match title {
             Some(summary) => (self.card(action, summary, text, at, problems), None),
             None => (None, text),
         };
         let when = text!(action.text_equivalent).map(Into::into);
         let (reasons, details) = (Vec::new(), Vec::new());
-        Some(Action { id: id.into(), conditions, when, reasons, details, card, paragraph, passage })
+        let (id, passage) = (id.into(), passage(action));
+        Some(Action { id, conditions, when, reasons, details, card, paragraph, passage })
     }
 
     fn card(
@@ -228,7 +219,7 @@ impl Reader<'_> {
         let mut links = Vec::new();
         for library in action.documentation.iter().filter_map(|artifact| text!(artifact.resource)) {
             match self.libraries.get(library) {
-                Some(found) => links.extend(found.iter().cloned()),
+                Some(found) => links.extend(found.links.iter().cloned()),
                 None => problems.add(format!("{at}.documentation.resource"), "names a Library that is not in the set"),
             }
         }
@@ -345,6 +336,13 @@ fn numbers<'a>(name: FactName, conditions: impl Iterator<Item = &'a Condition>) 
         }
     }
     numbers.into_iter().filter(|number| *number >= 0).map(Value::Number).collect()
+}
+
+/// The passage that an action or a group rests on.
+fn passage(action: &PlanDefinitionAction) -> Option<Passage> {
+    action.documentation.iter().find_map(|artifact| {
+        Some(Passage { label: text!(artifact.label)?.into(), citation: text!(artifact.citation)?.into() })
+    })
 }
 
 /// A text with its places, or a problem.

@@ -23,10 +23,11 @@ pub(super) struct Terms {
     pub(super) names: HashMap<Box<str>, SystemId>,
     pub(super) value_sets: BTreeMap<String, Vec<Coding>>,
     pub(super) settings: Vec<Coding>,
+    /// What codes mean, in plain words.
+    pub(super) words: HashMap<Coding, Box<str>>,
     pub(super) order_setting: Meanings,
     pub(super) encounter_setting: Meanings,
     pub(super) override_reasons: Vec<OverrideReason>,
-    pub(super) displays: HashMap<Coding, Box<str>>,
     /// `(wider, narrower)`
     pub(super) wider: Vec<(Coding, Coding)>,
 }
@@ -67,16 +68,18 @@ impl Terms {
         Coding { system: id, code: code.into() }
     }
 
+    /// A code and what it means in plain words; where several files say it, the first one's.
+    fn worded(&mut self, system: &str, code: &str, display: Option<&str>) -> Coding {
+        let coding = self.coding(system, code);
+        if let Some(display) = display {
+            self.words.entry(coding.clone()).or_insert_with(|| display.into());
+        }
+        coding
+    }
+
     /// A code of a system that is known.
     pub(super) fn known(&self, system: &str, code: &str) -> Option<Coding> {
         self.names.get(system).map(|id| Coding { system: *id, code: code.into() })
-    }
-
-    /// A code is called so, if it is the first to say what.
-    fn called(&mut self, coding: &Coding, display: Option<&str>) {
-        if let Some(display) = display {
-            self.displays.entry(coding.clone()).or_insert_with(|| display.into());
-        }
     }
 
     fn add(&mut self, label: &str, uri: &str, billing: bool) -> SystemId {
@@ -110,8 +113,8 @@ impl Terms {
 
     fn code_system(&mut self, system: &CodeSystem) {
         let Some(url) = text!(system.url) else { return };
-        let codes = system.concept.iter().filter_map(|concept| concept.code.value.as_deref());
-        let codings: Vec<Coding> = codes.map(|code| self.coding(url, code)).collect();
+        let concepts = system.concept.iter().filter_map(|it| Some((it.code.value.as_deref()?, text!(it.display))));
+        let codings: Vec<Coding> = concepts.map(|(code, display)| self.worded(url, code, display)).collect();
         if url == format!("{BASE}CodeSystem/setting") {
             self.settings = codings;
         }
@@ -146,9 +149,7 @@ impl Terms {
             }
             for concept in &include.concept {
                 let Some(code) = concept.code.value.as_deref() else { continue };
-                let coding = self.coding(system, code);
-                self.called(&coding, text!(concept.display));
-                codes.insert(coding);
+                codes.insert(self.worded(system, code, text!(concept.display)));
             }
         }
         if !compose.exclude.is_empty() {
@@ -170,8 +171,7 @@ impl Terms {
             let (Some(source), Some(target)) = (source, target) else { continue };
             for element in &group.element {
                 let Some(code) = text!(element.code) else { continue };
-                let from = self.coding(source, code);
-                self.called(&from, text!(element.display));
+                let from = self.worded(source, code, text!(element.display));
                 for to in &element.target {
                     let Some(code) = text!(to.code) else { continue };
                     let coding = self.coding(target, code);

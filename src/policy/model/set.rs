@@ -100,8 +100,10 @@ pub struct PolicySet {
     pub systems: Vec<System>,
     /// Every URI and OID of a code system.
     pub system_names: HashMap<Box<str>, SystemId>,
-    /// What codes are called, where the set says it.
-    pub displays: HashMap<Coding, Box<str>>,
+    /// The settings that there are, in the order of their file.
+    pub settings: Vec<Coding>,
+    /// What codes mean, in plain words.
+    pub words: HashMap<Coding, Box<str>>,
     /// What of an order says where the service will be done.
     pub order_setting: Meanings,
     /// What of an encounter does.
@@ -135,6 +137,12 @@ impl PolicySet {
     pub fn label(&self, coding: &Coding) -> String {
         let label = self.systems.get(usize::from(coding.system.0)).map_or("", |system| &*system.label);
         format!("{label} {}", coding.code)
+    }
+
+    /// What a code means in plain words, where the set says so.
+    #[must_use]
+    pub fn words(&self, coding: &Coding) -> Option<&str> {
+        self.words.get(coding).map(|words| &**words)
     }
 
     /// Whether a code is one that is billed.

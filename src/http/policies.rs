@@ -1,0 +1,88 @@
+//! `/policies`: the policy set as pages. They are published, so nobody is asked who looks.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use jiff::civil::Date;
+use url::form_urlencoded;
+
+use super::problem::Problem;
+use super::{App, body, method, pages};
+use crate::answer::Moment;
+use crate::pages::policies::{self, Found, PolicyPageError};
+
+/// All policies, one, and a version of one.
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/policies")
+                .route(web::get().to(all))
+                .default_service(web::to(|request, body| method("GET", request, body))),
+        )
+        .service(
+            web::resource("/policies/{number}")
+                .route(web::get().to(one))
+                .default_service(web::to(|request, body| method("GET", request, body))),
+        )
+        .service(
+            web::resource("/policies/{number}/{version}")
+                .route(web::get().to(version))
+                .default_service(web::to(|request, body| method("GET", request, body))),
+        );
+}
+
+/// `GET /policies`
+async fn all(app: Data<App>, payload: Payload) -> HttpResponse {
+    let page = policies::list(&app.policies.now(), &app.manner, Moment::now(&app.zone).today);
+    body::leave(payload, reply(StatusCode::OK, page))
+}
+
+/// `GET /policies/{number}`: the version in force on `on`, else today.
+async fn one(app: Data<App>, request: HttpRequest, number: Path<String>, payload: Payload) -> HttpResponse {
+    let today = Moment::now(&app.zone).today;
+    let response = match day(request.query_string()) {
+        Ok(on) => show(&app, &number, None, on.unwrap_or(today)),
+        Err(NotADay) => {
+            let what = "That is not a day. A day is written like 2026-01-31: year, month and day.";
+            reply(StatusCode::BAD_REQUEST, policies::missing(&app.policies.now(), what))
+        }
+    };
+    body::leave(payload, response)
+}
+
+/// `GET /policies/{number}/{version}`
+async fn version(app: Data<App>, path: Path<(String, String)>, payload: Payload) -> HttpResponse {
+    let (number, version) = path.into_inner();
+    body::leave(payload, show(&app, &number, Some(&version), Moment::now(&app.zone).today))
+}
+
+fn show(app: &App, number: &str, version: Option<&str>, on: Date) -> HttpResponse {
+    match policies::page(&app.shelf, &app.policies.now(), &app.manner, number, version, on) {
+        Ok(Found::Page(page)) => reply(StatusCode::OK, Ok(page)),
+        Ok(Found::Nothing(page)) => reply(StatusCode::NOT_FOUND, Ok(page)),
+        Err(error) => reply(StatusCode::OK, Err(error)),
+    }
+}
+
+/// A page that cannot be made is a fault of ours: what is wrong with it is in no page.
+fn reply(status: StatusCode, page: Result<String, PolicyPageError>) -> HttpResponse {
+    match page {
+        Ok(page) if status == StatusCode::OK => pages::page(page, &[]),
+        Ok(page) => pages::page_of(status, page, &[]),
+        Err(_) => Problem::Panicked.response(&uuid::Uuid::new_v4().to_string()),
+    }
+}
+
+/// What is not written as a day.
+struct NotADay;
+
+/// The day that is asked for, if one is. A form that is sent without one asks for none.
+fn day(query: &str) -> Result<Option<Date>, NotADay> {
+    let said = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "on");
+    match said.as_ref().map(|(_, value)| &**value) {
+        None | Some("") => Ok(None),
+        // Longer ones are moments, which say more than a day.
+        Some(text) if text.len() == "2026-01-31".len() => text.parse().map(Some).map_err(|_| NotADay),
+        Some(_) => Err(NotADay),
+    }
+}
