@@ -45,6 +45,14 @@ pub fn keys_not_fetched(client: &str, why: &str) {
     tracing::warn!(client, why, fault = "client", "a client's keys cannot be fetched");
 }
 
+/// The process may not open as many files as there may be connections.
+pub fn fewer_connections(most: usize) {
+    tracing::warn!(
+        most,
+        "the process may not open as many files as limits.connections takes: there are at most so many"
+    );
+}
+
 /// Another certificate serves from now on.
 pub fn certificate_changed() {
     tracing::info!("another certificate serves from now on");
