@@ -55,7 +55,6 @@ pub struct Manner {
 }
 
 /// An answer that is not yet recorded.
-#[derive(Debug)]
 pub struct Answer {
     /// The response's body.
     pub body: Vec<u8>,
@@ -246,3 +245,5 @@ fn plan(facts: &Facts, set: &PolicySet) -> Option<String> {
         _ => None,
     }
 }
+
+untold!(Answer);

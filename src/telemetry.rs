@@ -4,11 +4,15 @@
 //! `error` is for someone to act on now.
 
 pub mod counters;
+pub mod ledger;
 
 use std::io::IsTerminal;
 
-use tracing::Level;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +29,20 @@ pub enum Fault {
 pub fn start() {
     let colour = std::io::stderr().is_terminal();
     let subscriber =
-        fmt().with_writer(std::io::stderr).with_max_level(Level::INFO).with_ansi(colour).with_target(false);
+        fmt().with_writer(std::io::stderr).with_max_level(Level::INFO).with_ansi(colour).with_target(false).finish();
     // A second start, as in tests, keeps the first.
-    _ = subscriber.try_init();
+    _ = subscriber.with(filter_fn(is_ours)).try_init();
     // A panic's message can quote what was being looked at, so only its place is told.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
     }));
+}
+
+/// Whether something comes from this program, or from what takes its connections, which speaks of sockets alone. Other
+/// libraries may quote what they read.
+fn is_ours(event: &Metadata<'_>) -> bool {
+    matches!(event.target().split("::").next(), Some("covenant" | "actix_server"))
 }
 
 /// A caller was not let in; why, in one of our own words, for whoever looks after security.

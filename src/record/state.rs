@@ -23,8 +23,8 @@ impl State {
     pub(super) fn is(&self, now: Result<(), LedgerError>) {
         let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now);
         match (before, now) {
-            (Ok(()), Err(error)) => tracing::error!(%error, "the ledger cannot be written"),
-            (Err(_), Ok(())) => tracing::info!("the ledger can be written again"),
+            (Ok(()), Err(error)) => crate::telemetry::ledger::cannot_be_written(error),
+            (Err(_), Ok(())) => crate::telemetry::ledger::can_be_written(),
             _ => {}
         }
     }

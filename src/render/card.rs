@@ -17,7 +17,7 @@ use crate::policy::template::Template;
 use crate::request::Order;
 
 /// A card as it is written.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Card<'a> {
     pub(super) uuid: String,
     pub(super) summary: String,
@@ -51,7 +51,7 @@ struct Topic<'a> {
     display: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Associated {
     #[serde(rename = "davinci-crd.associated-resource")]
     resources: [Reference; 1],
@@ -63,13 +63,12 @@ impl Associated {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Reference {
     reference: String,
 }
 
 /// A card that is to be written, before it is known whether there is room for it.
-#[derive(Debug)]
 pub(super) struct Draft<'p> {
     pub(super) card: Held<'p, Said>,
     pub(super) paragraphs: Vec<(&'p str, &'p Template)>,
@@ -162,3 +161,5 @@ fn summary(held: &Held<'_, Said>, words: &Words) -> String {
         if held.holds == Holds::Always { Cow::Borrowed(&*text) } else { Cow::Owned(format!("{MAY_APPLY}{text}")) };
     words::cut(&text, LONGEST_SUMMARY).into_owned()
 }
+
+untold!(Card<'_>, Associated, Reference, Draft<'_>);

@@ -120,7 +120,7 @@ impl PostgresLedger {
         let Opened { runtime, pool, keyring } = opened;
         let ledger = Self { jobs: Some(jobs), end: None, thread: Some(thread), runtime, pool, keyring, state };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
-            tracing::error!(%flaw, "the ledger's end is damaged");
+            crate::telemetry::ledger::end_is_damaged(flaw);
             return Err(LedgerError::Corrupt);
         }
         Ok(ledger)
