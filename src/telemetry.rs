@@ -39,10 +39,13 @@ pub fn start() {
     }));
 }
 
-/// Whether something comes from this program, or from what takes its connections, which speaks of sockets alone. Other
-/// libraries may quote what they read.
+/// Whether something comes from this program, or is trouble of what takes its connections, which speaks of sockets alone.
+/// Other libraries may quote what they read.
 fn is_ours(event: &Metadata<'_>) -> bool {
-    matches!(event.target().split("::").next(), Some("covenant" | "actix_server"))
+    match event.target().split("::").next() {
+        Some("actix_server") => *event.level() <= Level::WARN,
+        from => from == Some("covenant"),
+    }
 }
 
 /// A caller was not let in; why, in one of our own words, for whoever looks after security.

@@ -166,9 +166,10 @@ impl Besieged {
             format!("OPTIONS /cds-services HTTP/1.1\r\n{host}Origin: https://{CANARY}.example\r\n\r\n"),
             format!("GET /cds-services/\u{7f}{CANARY} HTTP/1.1\r\n{host}\r\n"),
         ] {
-            let reply = self.server.connect().sends(&head).reply();
-            assert!(reply.status >= 204, "{head}: {}", reply.status);
-            self.said.push(format!("{:?} {}", reply.headers, reply.text()));
+            let said = self.server.connect().sends(&head).last_words();
+            // Nothing may be said at all.
+            assert!(said.is_empty() || said.starts_with("HTTP/1.1 4") || said.starts_with("HTTP/1.1 204"), "{said}");
+            self.said.push(said);
         }
         drop(self.server.connect().sends(format!("POST /{CANARY} HTTP/1.1\r\nAuthorization: Bearer {CANARY}")));
     }
@@ -242,7 +243,7 @@ fn besieged(place: &Place, environment: Environment<'_>) -> Besieged {
         tells_nothing(said, "what is said");
     }
     let entries = besieged.entries();
-    assert!(entries.to_lowercase().contains("canary-patient") && entries.contains("\"access_token\"") == false);
+    assert!(entries.to_lowercase().contains("canary-patient"));
     besieged.holds_no_secret(&entries, "an entry");
     besieged
 }

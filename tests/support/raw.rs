@@ -143,6 +143,15 @@ impl Connection {
         reply
     }
 
+    /// All that the server says before it closes the connection.
+    pub fn last_words(mut self) -> String {
+        let mut said = Vec::new();
+        while let Some(byte) = self.next().unwrap() {
+            said.push(byte);
+        }
+        String::from_utf8(said).unwrap()
+    }
+
     /// Waits for the end of the connection: true if it comes before anything else.
     pub fn ends_by_the_server(mut self) -> bool {
         matches!(self.next(), Ok(None))
