@@ -8,7 +8,6 @@ mod envelope;
 mod feedback;
 mod gathering;
 mod json;
-mod leaks;
 mod ledger;
 mod orders;
 mod rates;
