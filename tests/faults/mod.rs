@@ -8,6 +8,7 @@ mod envelope;
 mod feedback;
 mod gathering;
 mod json;
+mod leaks;
 mod ledger;
 mod orders;
 mod rates;
