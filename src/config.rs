@@ -46,7 +46,7 @@ pub struct Limits {
     /// Bytes of all bodies that have come, or are coming, and are not answered yet: 512 usual ones are 8 MiB, and of the
     /// longest there are 32, each worked on at several times its bytes.
     pub bytes_in_flight: usize,
-    /// Connections at once: ten thousand that are slow and good ones beside them, at some 10 KB each. Fewer where the process
+    /// Connections at once: ten thousand that are slow and good ones beside them, at some 25 KB each. Fewer where the process
     /// may not open as many files; more wait in the system until one of these is closed.
     pub connections: usize,
     /// Calls of one registered client in a minute: a hundred a second are more than any hospital signs. 0 for any.
