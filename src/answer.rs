@@ -55,7 +55,6 @@ pub struct Manner {
 }
 
 /// An answer that is not yet recorded.
-#[derive(Debug)]
 pub struct Answer {
     /// The response's body.
     pub body: Vec<u8>,
@@ -262,3 +261,5 @@ fn plan<'s>(facts: &Facts, set: &'s PolicySet) -> Option<&'s Plan> {
         _ => None,
     }
 }
+
+untold!(Answer);

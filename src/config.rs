@@ -45,6 +45,12 @@ pub struct Limits {
     pub orders: usize,
     /// Requests being answered at once: beyond that, saying so at once is better than a queue nobody sees.
     pub in_flight: usize,
+    /// Bytes of all bodies that have come, or are coming, and are not answered yet: 512 usual ones are 8 MiB, and of the
+    /// longest there are 32, each worked on at several times its bytes.
+    pub bytes_in_flight: usize,
+    /// Connections at once: ten thousand that are slow and good ones beside them, at some 25 KB each. Fewer where the process
+    /// may not open as many files; more wait in the system until one of these is closed.
+    pub connections: usize,
     /// Calls of one registered client in a minute: a hundred a second are more than any hospital signs. 0 for any.
     pub client_per_minute: u32,
     /// Tokens from one address in a minute that let nobody in, before its next is not looked at. 0 for any.
@@ -65,6 +71,8 @@ impl Limits {
             nodes,
             orders: 0,
             in_flight: 0,
+            bytes_in_flight: 0,
+            connections: 0,
             client_per_minute: 0,
             failures_per_minute: 0,
             live_tokens: 0,
@@ -201,7 +209,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 48] = [
+pub const DEFAULTS: [(&str, &str); 50] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -220,6 +228,8 @@ pub const DEFAULTS: [(&str, &str); 48] = [
     ("limits.nodes", "100000"),
     ("limits.orders", "50"),
     ("limits.in_flight", "512"),
+    ("limits.bytes_in_flight", "67108864"),
+    ("limits.connections", "16384"),
     ("limits.client_per_minute", "6000"),
     ("limits.failures_per_minute", "60"),
     ("limits.live_tokens", "1000000"),

@@ -14,6 +14,9 @@
 //! Each room says whose fault its errors are; only [`http::problem`] knows status codes. Two proofs are types: no handler
 //! runs without an [`auth::VerifiedClient`], and no 200 is said to a hook without a [`record::Recorded`] response.
 
+#[macro_use]
+mod untold;
+
 pub mod answer;
 pub mod auth;
 pub mod config;

@@ -4,12 +4,16 @@
 //! `error` is for someone to act on now.
 
 pub mod counters;
+pub mod ledger;
 pub mod recent;
 
 use std::io::IsTerminal;
 
-use tracing::Level;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +42,23 @@ impl Fault {
 pub fn start() {
     let colour = std::io::stderr().is_terminal();
     let subscriber =
-        fmt().with_writer(std::io::stderr).with_max_level(Level::INFO).with_ansi(colour).with_target(false);
+        fmt().with_writer(std::io::stderr).with_max_level(Level::INFO).with_ansi(colour).with_target(false).finish();
     // A second start, as in tests, keeps the first.
-    _ = subscriber.try_init();
+    _ = subscriber.with(filter_fn(is_ours)).try_init();
     // A panic's message can quote what was being looked at, so only its place is told.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
     }));
+}
+
+/// Whether something comes from this program, or is trouble of what takes its connections, which speaks of sockets alone.
+/// Other libraries may quote what they read.
+fn is_ours(event: &Metadata<'_>) -> bool {
+    match event.target().split("::").next() {
+        Some("actix_server") => *event.level() <= Level::WARN,
+        from => from == Some("covenant"),
+    }
 }
 
 /// A caller was not let in; why, in one of our own words, for whoever looks after security.
@@ -56,6 +69,14 @@ pub fn not_admitted(id: &str, why: &str) {
 /// The keys of a client cannot be fetched from where they are registered to be.
 pub fn keys_not_fetched(client: &str, why: &str) {
     tracing::warn!(client, why, fault = "client", "a client's keys cannot be fetched");
+}
+
+/// The process may not open as many files as there may be connections.
+pub fn fewer_connections(most: usize) {
+    tracing::warn!(
+        most,
+        "the process may not open as many files as limits.connections takes: there are at most so many"
+    );
 }
 
 /// Another certificate serves from now on.

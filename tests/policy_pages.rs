@@ -6,7 +6,7 @@ mod readable;
 mod served;
 mod true_to_answers;
 
-use covenant::pages::policies::{Found, Shelf, list, page};
+use covenant::pages::policies::{Found, Shelf, Site};
 use covenant::policy::model::PolicySet;
 use jiff::civil::Date;
 use scraper::{ElementRef, Html, Selector};
@@ -19,10 +19,15 @@ pub struct Page {
     html: Html,
 }
 
+/// The pages of a set.
+fn site(set: &PolicySet) -> Site<'_> {
+    Site { set, manner: &MANNER, desk: true }
+}
+
 impl Page {
     /// The version of a policy.
     fn of(set: &PolicySet, number: &str, version: &str) -> Self {
-        match page(&Shelf::default(), set, &MANNER, number, Some(version), TODAY).unwrap() {
+        match site(set).page(&Shelf::default(), number, Some(version), TODAY).unwrap() {
             Found::Page(text) => Self::read(text),
             Found::Nothing(text) => panic!("there is no such page: {text}"),
         }
@@ -30,7 +35,7 @@ impl Page {
 
     /// The version of a policy that is in force on a day.
     fn on(set: &PolicySet, number: &str, day: Date) -> Self {
-        match page(&Shelf::default(), set, &MANNER, number, None, day).unwrap() {
+        match site(set).page(&Shelf::default(), number, None, day).unwrap() {
             Found::Page(text) => Self::read(text),
             Found::Nothing(text) => panic!("there is no such page: {text}"),
         }
@@ -38,7 +43,7 @@ impl Page {
 
     /// All policies.
     fn list(set: &PolicySet) -> Self {
-        Self::read(list(set, &MANNER, TODAY).unwrap())
+        Self::read(site(set).list(TODAY).unwrap())
     }
 
     fn read(text: String) -> Self {

@@ -254,7 +254,7 @@ pub struct Trace<'p> {
 }
 
 /// What is decided of one order, for one billing code where it has any.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Determination<'p> {
     /// The billing code it is limited to.
     pub billing_code: Option<Coding>,
@@ -277,3 +277,5 @@ pub struct Determination<'p> {
     /// How it came to be.
     pub trace: Trace<'p>,
 }
+
+untold!(Determination<'_>);

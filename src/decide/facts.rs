@@ -81,7 +81,7 @@ pub enum Standing {
 }
 
 /// A coverage as the payer's own records have it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// When it is in force.
     pub in_force: InForce,
@@ -92,7 +92,7 @@ pub struct Membership {
 }
 
 /// A standing prior authorisation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorization {
     /// Its number (`ClaimResponse.preAuthRef`).
     pub number: String,
@@ -118,7 +118,7 @@ pub enum Cover {
 }
 
 /// A standing prior authorisation, in codes that the policy set knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Authorized {
     /// Its number.
     pub number: String,
@@ -141,7 +141,7 @@ impl Authorized {
 }
 
 /// Another order of the same request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Companion {
     /// `DeviceRequest/1`
     pub reference: String,
@@ -150,7 +150,7 @@ pub struct Companion {
 }
 
 /// Everything that is decided from, for one order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Facts {
     /// The order's codes, of code systems that the policy set knows.
     pub codes: Vec<Coding>,
@@ -221,3 +221,5 @@ impl Facts {
         matches!(self.coverage, Cover::Is(in_force) if in_force.on(day))
     }
 }
+
+untold!(Membership, Authorization, Authorized, Companion, Facts);

@@ -14,7 +14,7 @@ use crate::request::schema::{Issue, Misfit};
 use crate::request::{Invocation, Order, Prefetched};
 
 /// The Coverage, read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Coverage<'k> {
     /// How coverage information refers to it: `Coverage/id`.
     pub(super) reference: String,
@@ -29,7 +29,6 @@ pub(super) struct Coverage<'k> {
 }
 
 /// What is known of the Coverage.
-#[derive(Debug)]
 pub(super) enum Sought<'k> {
     /// It.
     Is(Box<Coverage<'k>>),
@@ -162,3 +161,5 @@ pub(super) fn plan(coverage: &Value, set: &PolicySet) -> Fact<Vec<Coding>> {
         _ => Fact::Absent,
     }
 }
+
+untold!(Coverage<'_>, Sought<'_>);

@@ -42,7 +42,7 @@ pub(super) fn names(reference: Option<&Value>, kind: &str, id: &str) -> bool {
 }
 
 /// A date that is not one, by its place in the resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct NoDate(pub(super) String);
 
 /// The days of a date or dateTime member, if there is one.
@@ -68,6 +68,8 @@ pub(super) fn days(text: &str) -> Option<Days> {
     let first = Date::new(year, month, date.map_or(Some(1), |date| date.parse().ok())?).ok()?;
     Some(Days { first, last: if date.is_some() { first } else { first.last_of_month() } })
 }
+
+untold!(NoDate);
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ pub(super) enum Found<T> {
 }
 
 /// What should be learnt before the answer is made.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Wishes {
     /// Of the EHR's FHIR server.
     pub queries: Vec<Query>,
@@ -44,14 +44,12 @@ impl Wishes {
 }
 
 /// What was learnt, as JSON that can be looked into.
-#[derive(Debug)]
 pub struct Read<'l> {
     replies: Vec<(&'l Query, Answered<'l>)>,
     member: Option<&'l (MemberQuery, MemberReply)>,
     never_asks: bool,
 }
 
-#[derive(Debug)]
 enum Answered<'l> {
     Pages(Vec<Json<'l>>),
     Nothing,
@@ -80,7 +78,6 @@ impl<'l> Read<'l> {
 }
 
 /// Everything that is known, and what else should be.
-#[derive(Debug)]
 pub(super) struct Known<'k> {
     pub(super) invocation: &'k Invocation<'k>,
     fetched: Vec<(&'k Query, Found<Vec<Resource<'k>>>)>,
@@ -256,3 +253,5 @@ fn resources<'k>(page: &'k Json<'_>) -> Vec<Resource<'k>> {
         Prefetched::Nothing | Prefetched::Failure => Vec::new(),
     }
 }
+
+untold!(Wishes, Read<'_>, Answered<'_>, Known<'_>);

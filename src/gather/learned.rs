@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::decide::facts::Standing;
 
 /// A question to the EHR's FHIR server, relative to its base.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Query {
     /// `GET Location/1`
     Read {
@@ -79,7 +79,7 @@ pub enum Failure {
 }
 
 /// What came of a question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// The bodies, each JSON text of one object: a resource, or the pages of a search.
     Found(Vec<String>),
@@ -122,7 +122,7 @@ pub type MemberReply = Result<Standing, LookupFailed>;
 pub struct LookupFailed;
 
 /// Everything that was learnt for one answer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Learned {
     /// Whether the EHR could be asked.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -227,3 +227,5 @@ impl Source for Learned {
         self.address.as_deref()
     }
 }
+
+untold!(Query, Reply, Learned);

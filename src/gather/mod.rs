@@ -83,7 +83,7 @@ impl GatherError {
 }
 
 /// Everything that an answer is decided from: the Coverage, the orders, and the facts of each in their order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Gathered<'k> {
     /// How coverage information refers to the Coverage: `Coverage/id`; `None` if nobody knows its name.
     pub coverage: Option<String>,
@@ -100,7 +100,6 @@ pub struct Gathered<'k> {
 }
 
 /// The Coverage that was sent, and as the payer has it.
-#[derive(Debug)]
 pub struct Record<'k> {
     /// As it came.
     pub sent: View<'k>,
@@ -219,3 +218,5 @@ fn companions(
         |other: &Order<'_>| Ok(Companion { reference: name(other), codes: order::codes(known, other, set)? });
     others.map(companion).collect()
 }
+
+untold!(Gathered<'_>, Record<'_>);

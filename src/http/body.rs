@@ -1,4 +1,4 @@
-//! Reads a body: of a type we know, not encoded, not too long, not too slowly.
+//! Reads a body: of a type we know, not encoded, not too long, not too slowly, and only while there is room for it.
 //!
 //! actix has no timer for bodies and would decompress if it could; both are ours to rule out.
 
@@ -13,13 +13,19 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt;
 
 use super::problem::Problem;
+use super::room::{Held, Room};
 use crate::config::Limits;
 
-/// The whole body.
+/// The whole body. It has its bytes in the room until nothing of it is used any more.
 ///
 /// # Errors
-/// [`Problem`], as FAULTS T06–T10 say.
-pub(super) async fn read(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Bytes, Problem> {
+/// [`Problem`], as FAULTS T06–T10 and T15 say.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    limits: &Limits,
+    room: &Room,
+) -> Result<Bytes, Problem> {
     let header =
         |name| request.headers().get(name).and_then(|value: &actix_web::http::header::HeaderValue| value.to_str().ok());
     let essence =
@@ -34,13 +40,16 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut Payload, limits: &
     if length.is_some_and(|length| length > limits.body_bytes) {
         return Err(Problem::TooLong);
     }
+    let expected = length.unwrap_or_default();
+    let mut held = room.enter(expected)?;
     let time = Duration::from_secs(limits.body_seconds);
-    tokio::time::timeout(time, whole(payload, length.unwrap_or_default(), limits.body_bytes))
+    let body = tokio::time::timeout(time, whole(payload, expected, limits.body_bytes, &mut held))
         .await
-        .map_err(|_| Problem::TooSlow)?
+        .map_err(|_| Problem::TooSlow)??;
+    Ok(held.keeps(body))
 }
 
-async fn whole(payload: &mut Payload, expected: usize, most: usize) -> Result<Bytes, Problem> {
+async fn whole(payload: &mut Payload, expected: usize, most: usize, held: &mut Held) -> Result<Bytes, Problem> {
     // One chunk is the usual case, and needs no copy.
     let first = match payload.next().await {
         None => return Ok(Bytes::new()),
@@ -49,7 +58,9 @@ async fn whole(payload: &mut Payload, expected: usize, most: usize) -> Result<By
     if first.len() > most {
         return Err(Problem::TooLong);
     }
+    held.grow_to(first.len())?;
     let Some(second) = payload.next().await else { return Ok(first) };
+    // Memory that is set aside is taken only as it is written.
     let mut body = BytesMut::with_capacity(expected.min(most));
     body.extend_from_slice(&first);
     let mut next = Some(second);
@@ -58,6 +69,7 @@ async fn whole(payload: &mut Payload, expected: usize, most: usize) -> Result<By
         if body.len() + chunk.len() > most {
             return Err(Problem::TooLong);
         }
+        held.grow_to(body.len() + chunk.len())?;
         body.extend_from_slice(&chunk);
         next = payload.next().await;
     }

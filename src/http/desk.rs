@@ -59,8 +59,9 @@ pub(super) async fn markdown(app: Data<App>, request: HttpRequest, mut payload: 
 /// The body of a call to the desk: whoever may call a hook may call it, within the same bounds.
 async fn read(app: &App, request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Problem> {
     admit::admit(app, request, &Uuid::new_v4().to_string()).await?;
+    let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
-    body::read(request, payload, &app.manner.limits).await
+    Ok(body)
 }
 
 fn said(json: String) -> HttpResponse {

@@ -61,5 +61,6 @@ pub(super) async fn discovery(app: Data<App>, request: HttpRequest) -> HttpRespo
             return problem.response(&call);
         }
     }
-    HttpResponse::Ok().content_type(JSON).body(document(&app.policies.now()))
+    // Who was not asked who he is cannot keep a connection: there is no timer for the head of a second request.
+    HttpResponse::Ok().content_type(JSON).force_close().body(document(&app.policies.now()))
 }

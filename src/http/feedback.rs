@@ -60,8 +60,9 @@ async fn story(
 ) -> Result<Recorded<usize>, Problem> {
     let client = admit::admit(app, request, call).await?;
     let service = service.ok_or(Problem::NotFound)?;
+    let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
+    // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
-    let body = body::read(request, payload, &app.manner.limits).await?;
     let keeping = keep(app.clone().into_inner(), client, service, body);
     // A panic is this call's alone (FAULTS P07).
     AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or_else(|_| Err(app.panicked()))

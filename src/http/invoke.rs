@@ -55,8 +55,9 @@ async fn story(
 ) -> Outcome {
     let client = admit::admit(app, request, &invocation.to_string()).await?;
     let service = service.ok_or(Problem::NotFound)?;
+    let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
+    // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
-    let body = body::read(request, payload, &app.manner.limits).await?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
     app.once
         .answer(service.id, (client.name(), client.tenant().unwrap_or_default()), body, || {

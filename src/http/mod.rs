@@ -8,17 +8,21 @@ mod desk;
 pub mod discovery;
 mod feedback;
 mod invoke;
+mod listen;
 mod once;
 pub mod ops;
 mod pages;
 mod policies;
 pub mod problem;
 mod proxy;
+mod room;
 pub mod tls;
 
 use std::io;
 use std::net::TcpListener;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -45,6 +49,7 @@ use crate::telemetry::counters::Counters;
 use once::Once;
 use ops::Ops;
 use problem::Problem;
+use room::Room;
 
 const JSON: &str = "application/json; charset=utf-8";
 const REQUEST_ID: &str = "x-request-id";
@@ -59,6 +64,7 @@ pub struct App {
     ehr: Ehr,
     directory: Option<Arc<dyn Directory>>,
     places: Semaphore,
+    room: Room,
     once: Once,
     counters: Counters,
     doorman: Option<Arc<Doorman>>,
@@ -86,6 +92,7 @@ impl App {
     #[must_use]
     pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
+        let room = Room::of(manner.limits.bytes_in_flight);
         let counters = Counters::new();
         let ehr = ehr.counted_by(counters.clone());
         Self {
@@ -97,6 +104,7 @@ impl App {
             ehr,
             directory: None,
             places,
+            room,
             once: Once::default(),
             counters,
             doorman: None,
@@ -174,12 +182,16 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
     let app = Data::from(app.into());
     let tls = app.tls.clone();
     let desk = app.desk;
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let most = listen::prepare(&listener, app.manner.limits.connections)?;
     let routed = move || {
         let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(proxy::only_by_proxy));
         outside_in.app_data(app.clone()).configure(|config: &mut ServiceConfig| routes(config, desk))
     };
     let server = HttpServer::new(routed)
         .on_connect(tls::seen)
+        .workers(workers)
+        .max_connections(most.div_ceil(workers))
         .client_request_timeout(Duration::from_secs(5))
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(5);

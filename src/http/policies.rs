@@ -5,11 +5,14 @@ use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::civil::Date;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::problem::Problem;
 use super::{App, body, method, pages};
 use crate::answer::Moment;
-use crate::pages::policies::{self, Found, PolicyPageError};
+use crate::pages::policies::{Found, PolicyPageError, Site};
+use crate::policy::model::PolicySet;
+use crate::telemetry;
 
 /// All policies, one, and a version of one.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -33,7 +36,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// `GET /policies`
 async fn all(app: Data<App>, payload: Payload) -> HttpResponse {
-    let page = policies::list(&app.policies.now(), &app.manner, Moment::now(&app.zone).today);
+    let page = site(&app, &app.policies.now()).list(Moment::now(&app.zone).today);
     body::leave(payload, reply(StatusCode::OK, page))
 }
 
@@ -44,7 +47,7 @@ async fn one(app: Data<App>, request: HttpRequest, number: Path<String>, payload
         Ok(on) => show(&app, &number, None, on.unwrap_or(today)),
         Err(NotADay) => {
             let what = "That is not a day. A day is written like 2026-01-31: year, month and day.";
-            reply(StatusCode::BAD_REQUEST, policies::missing(&app.policies.now(), what))
+            reply(StatusCode::BAD_REQUEST, site(&app, &app.policies.now()).missing(what))
         }
     };
     body::leave(payload, response)
@@ -56,8 +59,12 @@ async fn version(app: Data<App>, path: Path<(String, String)>, payload: Payload)
     body::leave(payload, show(&app, &number, Some(&version), Moment::now(&app.zone).today))
 }
 
+fn site<'a>(app: &'a App, set: &'a PolicySet) -> Site<'a> {
+    Site { set, manner: &app.manner, desk: app.desk }
+}
+
 fn show(app: &App, number: &str, version: Option<&str>, on: Date) -> HttpResponse {
-    match policies::page(&app.shelf, &app.policies.now(), &app.manner, number, version, on) {
+    match site(app, &app.policies.now()).page(&app.shelf, number, version, on) {
         Ok(Found::Page(page)) => reply(StatusCode::OK, Ok(page)),
         Ok(Found::Nothing(page)) => reply(StatusCode::NOT_FOUND, Ok(page)),
         Err(error) => reply(StatusCode::OK, Err(error)),
@@ -69,7 +76,10 @@ fn reply(status: StatusCode, page: Result<String, PolicyPageError>) -> HttpRespo
     match page {
         Ok(page) if status == StatusCode::OK => pages::page(page, &[]),
         Ok(page) => pages::page_of(status, page, &[]),
-        Err(_) => Problem::Panicked.response(&uuid::Uuid::new_v4().to_string()),
+        Err(_) => {
+            telemetry::page_failed();
+            Problem::Page.response(&Uuid::new_v4().to_string())
+        }
     }
 }
 

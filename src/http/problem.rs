@@ -44,6 +44,8 @@ pub enum Problem {
     BrokenBody,
     /// As many requests are being answered as there may be.
     Busy,
+    /// The bodies of all requests take as many bytes as they may; this one was not read to its end.
+    NoRoom,
     /// The server failed while answering.
     Panicked,
     /// A page could not be written.
@@ -111,7 +113,9 @@ impl Problem {
             Self::TooLong => row(413, "too-long", "The body is too long."),
             Self::TooSlow => row(408, "timeout", "The body took too long to arrive."),
             Self::BrokenBody => row(400, "structure", "The body did not arrive whole."),
-            Self::Busy => row(503, "throttled", "Too many requests are being answered. Please try again."),
+            Self::Busy | Self::NoRoom => {
+                row(503, "throttled", "Too many requests are being answered. Please try again.")
+            }
             Self::Panicked => row(500, "exception", "Something failed while answering."),
             Self::Page => row(500, "exception", "The page could not be written."),
         }
@@ -126,7 +130,7 @@ impl Problem {
             Self::Refused(Refusal::Render(error)) => error.fault(),
             Self::Unknown(error) => error.fault(),
             Self::Ledger(error) => error.fault(),
-            Self::Busy | Self::Panicked | Self::Page => Fault::Us,
+            Self::Busy | Self::NoRoom | Self::Panicked | Self::Page => Fault::Us,
             Self::NotTheProxy
             | Self::NotFound
             | Self::Method(_)
@@ -160,13 +164,14 @@ impl Problem {
             Self::Unknown(AuthError::TooOften(seconds)) => _ = response.insert_header((RETRY_AFTER, *seconds)),
             Self::Unknown(AuthError::Tenant) | Self::NotTheProxy => {}
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
-            Self::Busy => _ = response.insert_header((RETRY_AFTER, "1")),
+            Self::Busy | Self::NoRoom => _ = response.insert_header((RETRY_AFTER, "1")),
             Self::Ledger(LedgerError::NoSuchCard) => {}
             Self::Ledger(_) => _ = response.insert_header((RETRY_AFTER, "2")),
             _ => {}
         }
-        // Where the body was not read to its end, the connection cannot be used again.
-        if !matches!(self, Self::Refused(_) | Self::Ledger(_) | Self::Panicked) {
+        // Where the body was not read to its end, the connection cannot be used again. Another one would cost whoever is busy
+        // more than saying so.
+        if !matches!(self, Self::Refused(_) | Self::Ledger(_) | Self::Busy | Self::Panicked) {
             response.force_close();
         }
         response.body(outcome(&row, request_id))

@@ -9,7 +9,7 @@ use crate::gather::fhir::{list, string};
 const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
 
 /// An identifier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Identifier {
     /// Whose it is, a URI.
     pub system: String,
@@ -18,7 +18,7 @@ pub struct Identifier {
 }
 
 /// A code of a system, without the words that a client may have put beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Coding {
     /// The code system's URI.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub struct Coding {
 }
 
 /// A concept in codes, or in words of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Concept {
     /// The codes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -86,3 +86,5 @@ pub(super) fn npi(resource: &Value) -> Option<Identifier> {
     let number = numbers.find(|number| number.len() == 10 && number.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some(Identifier { system: NPI.to_owned(), value: number.to_owned() })
 }
+
+untold!(Identifier, Coding, Concept);

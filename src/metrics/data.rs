@@ -20,7 +20,7 @@ use crate::render::explanation::Explanation;
 use crate::request::hook;
 
 /// One invocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MetricData {
     /// Who measured: `payer-src`.
@@ -82,7 +82,7 @@ pub enum TokenUse {
 }
 
 /// Resources of one type from one place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Accessed {
     /// Their type.
     #[serde(rename = "type")]
@@ -94,7 +94,7 @@ pub struct Accessed {
 }
 
 /// An order, appointment or encounter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Requested {
     /// Its type.
@@ -231,3 +231,5 @@ fn requested(order: &Explanation, focal: &[&str], known: &Known<'_>, answer: &An
         policies: rules.map(|rule| rule.policy.clone()).collect(),
     })
 }
+
+untold!(MetricData, Accessed, Requested);

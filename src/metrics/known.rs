@@ -8,7 +8,7 @@ use super::code::kind;
 use crate::gather::fhir::{list, string, target};
 
 /// All resources of an invocation.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Known<'v> {
     /// Those of the context.
     context: Vec<&'v Value>,
@@ -73,3 +73,5 @@ pub(super) fn counts(resources: &[&Value], focal: &[&str]) -> BTreeMap<String, u
     }
     counts
 }
+
+untold!(Known<'_>);

@@ -35,7 +35,7 @@ const TYPES: [&str; 15] = [
 ];
 
 /// A card or a system action (`CRDMetricData.request.response`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     /// Its type, where it is one that the guide defines.
@@ -63,7 +63,7 @@ pub enum Engagement {
 }
 
 /// One repetition of coverage information (`CRDMetricData.request.response.coverageInfo`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CoverageInfo {
     /// `covered`
@@ -93,7 +93,7 @@ pub struct CoverageInfo {
 }
 
 /// A form. Whether it is adaptive does not stand in an answer: who asks for the form learns it there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Form {
     /// `url|version`
     pub reference: String,
@@ -227,3 +227,5 @@ fn value(part: &Value) -> Option<&str> {
 fn text<'e>(extension: &'e Value, url: &str) -> Option<&'e str> {
     parts(extension, url).find_map(value)
 }
+
+untold!(Response, CoverageInfo, Form);

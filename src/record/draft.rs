@@ -46,7 +46,7 @@ impl Kind {
 }
 
 /// The card that feedback is of: it must be in an answer of this client and service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Card {
     pub(super) key: Key,
     client: String,
@@ -245,3 +245,5 @@ fn at(row: &Row) -> Result<Timestamp, LedgerError> {
 fn json(value: &impl Serialize) -> Result<Vec<u8>, LedgerError> {
     serde_json::to_vec(value).map_err(|_| LedgerError::Unstorable)
 }
+
+untold!(Card);

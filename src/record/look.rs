@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// That somebody looked at what is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Look {
     /// When.
     pub at: Timestamp,
@@ -27,3 +27,5 @@ pub(super) struct LookHead {
     pub(super) asked: String,
     pub(super) entries: Vec<Uuid>,
 }
+
+untold!(Look);

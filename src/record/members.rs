@@ -140,7 +140,7 @@ fn read(connection: &Connection, queue: &Mutex<Receiver<Job>>, there: &AtomicBoo
             Ok((query, reply)) => {
                 let found = find::find(connection, &query);
                 if let Err(error) = &found {
-                    tracing::error!(%error, "the member directory could not be read");
+                    crate::telemetry::ledger::members_cannot_be_read(error);
                 }
                 // A directory that is not there says nothing of anybody.
                 _ = reply.send(found.ok().flatten().ok_or(LookupFailed));

@@ -254,7 +254,7 @@ pub async fn append(
         (Ok(_), _) => Ok(Recorded(Response { body, unkept: None })),
         (Err(error), OnFailure::Refuse) => Err(error),
         (Err(error), OnFailure::Answer) => {
-            tracing::error!(%id, %error, "AN ANSWER IS GIVEN THAT IS NOT IN THE LEDGER, as ledger.on_failure says");
+            crate::telemetry::ledger::answer_is_not_kept(id, error);
             Ok(Recorded(Response { body, unkept: Some(error) }))
         }
     }

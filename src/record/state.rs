@@ -43,8 +43,8 @@ impl State {
             std::mem::replace(&mut stands.now, now)
         };
         match (before, now) {
-            (Ok(()), Err(error)) => tracing::error!(%error, "the ledger cannot be written"),
-            (Err(_), Ok(())) => tracing::info!("the ledger can be written again"),
+            (Ok(()), Err(error)) => crate::telemetry::ledger::cannot_be_written(error),
+            (Err(_), Ok(())) => crate::telemetry::ledger::can_be_written(),
             _ => {}
         }
     }

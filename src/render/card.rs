@@ -18,7 +18,7 @@ use crate::policy::template::Template;
 use crate::request::Order;
 
 /// A card as it is written.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Card<'a> {
     pub(super) uuid: String,
     pub(super) summary: String,
@@ -52,7 +52,7 @@ struct Topic<'a> {
     display: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Associated {
     #[serde(rename = "davinci-crd.associated-resource")]
     resources: [Reference; 1],
@@ -64,13 +64,12 @@ impl Associated {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Reference {
     reference: String,
 }
 
 /// A card that is to be written, before it is known whether there is room for it.
-#[derive(Debug)]
 pub(super) struct Draft<'p> {
     /// The policy that makes it, and the action.
     pub(super) place: Option<(&'p Policy, &'p str)>,
@@ -165,3 +164,5 @@ fn summary(held: &Held<'_, Said>, words: &Words) -> String {
         if held.holds == Holds::Always { Cow::Borrowed(&*text) } else { Cow::Owned(format!("{MAY_APPLY}{text}")) };
     words::cut(&text, LONGEST_SUMMARY).into_owned()
 }
+
+untold!(Card<'_>, Associated, Reference, Draft<'_>);

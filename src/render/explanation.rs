@@ -9,7 +9,7 @@ use crate::policy::model::{PolicySet, Value};
 use crate::policy::number;
 
 /// What was decided of one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// `ServiceRequest/1`
     pub order: String,
@@ -22,7 +22,7 @@ pub struct Explanation {
 }
 
 /// What was decided, and from what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     /// `CPT 47383`
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,3 +109,5 @@ impl Decided {
         }
     }
 }
+
+untold!(Explanation, Decided);

@@ -8,14 +8,12 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 /// An extension.
-#[derive(Debug)]
 pub(super) struct Extension<'a> {
     pub(super) url: &'static str,
     pub(super) value: Value<'a>,
 }
 
 /// What it holds.
-#[derive(Debug)]
 pub(super) enum Value<'a> {
     Parts(Vec<Extension<'a>>),
     Boolean(bool),
@@ -39,7 +37,7 @@ pub(super) struct Coding<'a> {
     pub(super) code: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Concept<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) coding: Vec<Coding<'a>>,
@@ -67,7 +65,7 @@ pub(super) struct Period<'a> {
 }
 
 /// The decimal is written as the policy's author wrote it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Quantity<'a> {
     pub(super) value: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +75,7 @@ pub(super) struct Quantity<'a> {
 }
 
 /// A literal reference, or one that says what it is to and no more.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Reference<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reference: Option<Cow<'a, str>>,
@@ -128,3 +126,5 @@ impl Serialize for Extension<'_> {
         map.end()
     }
 }
+
+untold!(Extension<'_>, Value<'_>, Concept<'_>, Quantity<'_>, Reference<'_>);

@@ -52,7 +52,6 @@ impl RenderError {
 }
 
 /// What an answer is made of beside its orders.
-#[derive(Debug)]
 pub struct Frame<'a> {
     /// The policy set that decided.
     pub set: &'a PolicySet,
@@ -81,7 +80,6 @@ pub struct Frame<'a> {
 }
 
 /// One order with what was decided of it.
-#[derive(Debug)]
 pub struct Decision<'a, 'b> {
     /// The order.
     pub order: &'a Order<'b>,
@@ -92,7 +90,6 @@ pub struct Decision<'a, 'b> {
 }
 
 /// A response, and what it promises.
-#[derive(Debug)]
 pub struct Rendered {
     /// The body.
     pub body: Vec<u8>,
@@ -251,3 +248,5 @@ fn says_the_same(old: &[&Value], new: &[Extension<'_>]) -> bool {
     let old: Vec<Vec<Value>> = old.iter().map(|it| parts(it)).collect();
     old == new
 }
+
+untold!(Frame<'_>, Decision<'_, '_>, Rendered);

@@ -13,7 +13,6 @@ use crate::policy::template::{Slot, Template};
 const LONGEST_NAME: usize = 120;
 
 /// What is filled in for one order.
-#[derive(Debug)]
 pub(super) struct Words {
     /// The billing codes that the sentence is about: `CPT 47383, CPT 47381`.
     pub(super) codes: String,
@@ -136,6 +135,8 @@ fn markdown(text: &str) -> String {
     }
     out
 }
+
+untold!(Words);
 
 #[cfg(test)]
 mod tests {

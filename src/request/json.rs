@@ -16,7 +16,6 @@ use crate::config::Limits;
 use scan::{Kind, Node};
 
 /// A text that was scanned: it is one object, unambiguous, not too deep and not too large.
-#[derive(Debug)]
 pub struct Json<'b> {
     text: &'b str,
     nodes: Vec<Node>,
@@ -48,7 +47,7 @@ impl<'b> Json<'b> {
 }
 
 /// A value, by its place in the text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct View<'j> {
     json: &'j Json<'j>,
     index: usize,
@@ -164,6 +163,8 @@ impl<'j> View<'j> {
         }
     }
 }
+
+untold!(Json<'_>, View<'_>);
 
 #[cfg(test)]
 mod tests;

@@ -67,7 +67,7 @@ impl RequestError {
 }
 
 /// A resource as it came.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Resource<'b> {
     /// Its type.
     pub kind: Cow<'b, str>,
@@ -86,7 +86,7 @@ impl Resource<'_> {
 }
 
 /// An order that an answer is due for. To copy one costs no more than to point at it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Order<'b> {
     /// As it came.
     pub resource: Resource<'b>,
@@ -107,7 +107,6 @@ impl<'b> Order<'b> {
 }
 
 /// What stands under a prefetch key.
-#[derive(Debug)]
 pub enum Prefetched<'b> {
     /// `null`, or a Bundle of nothing: it was asked for and there is none.
     Nothing,
@@ -118,7 +117,7 @@ pub enum Prefetched<'b> {
 }
 
 /// An order that the context names and does not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Referred {
     /// `ServiceRequest/1`, or its whole URL.
     pub reference: String,
@@ -142,7 +141,6 @@ impl fmt::Debug for Access {
 }
 
 /// What was asked, valid.
-#[derive(Debug)]
 pub struct Invocation<'b> {
     /// The hook.
     pub hook: Hook,
@@ -361,6 +359,8 @@ pub fn prefetched(view: View<'_>) -> Prefetched<'_> {
         _ => Prefetched::Resources(vec![one]),
     }
 }
+
+untold!(Resource<'_>, Prefetched<'_>, Order<'_>, Referred, Invocation<'_>);
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use crate::render::explanation::{Decided, Explanation, Rule};
 use crate::request::hook;
 
 /// An answer, or a refusal, and what became of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explained {
     /// The invocation.
@@ -42,7 +42,7 @@ pub struct Explained {
 }
 
 /// What was said of an order.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedOrder {
     /// `ServiceRequest/1`
@@ -56,7 +56,7 @@ pub struct ExplainedOrder {
 }
 
 /// What was decided, in words and in the guide's codes, and from what.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InWords {
     /// `CPT 47383`; of none, it is the order as a whole.
@@ -84,7 +84,7 @@ pub struct InWords {
 }
 
 /// A card.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct ExplainedCard {
     /// Its uuid.
     pub card: String,
@@ -96,7 +96,7 @@ pub struct ExplainedCard {
 
 /// What was told of a card, but for the words of whoever told it: they may speak of the patient, and are shown with the
 /// whole entry alone.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Told {
     /// When it came.
     pub at: Timestamp,
@@ -214,3 +214,5 @@ fn refusal(response: &Value, entry: &Entry) -> String {
         None => said,
     }
 }
+
+untold!(Explained, ExplainedOrder, InWords, ExplainedCard, Told);

@@ -16,7 +16,7 @@ use crate::request::hook;
 use crate::request::version::Version;
 
 /// An answer that was made again.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replayed {
     /// The invocation.
@@ -38,7 +38,7 @@ pub struct Replayed {
 }
 
 /// Where two answers differ first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// How many bytes are the same before it.
     pub byte: usize,
@@ -139,6 +139,8 @@ pub(super) fn again(ledger: &dyn Ledger, entry: &Entry, manner: &Manner) -> Resu
         body,
     })
 }
+
+untold!(Replayed, Difference);
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use super::Opened;
 use crate::record::{Entry, Feedback, Look, Outcome};
 
 /// An entry, whole.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
     /// The invocation.
@@ -61,7 +61,7 @@ pub struct Shown {
 }
 
 /// An item of feedback, whole.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct ShownFeedback {
     /// When it came.
     pub at: Timestamp,
@@ -144,7 +144,7 @@ pub(super) fn raw(bytes: &[u8]) -> Box<RawValue> {
 }
 
 /// An entry in a line. Nothing of it tells of the member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
     /// When it was asked.
@@ -196,3 +196,5 @@ impl Found {
         columns.join("\t")
     }
 }
+
+untold!(Shown, ShownFeedback, Found);

@@ -100,6 +100,27 @@ fn what_is_asked_and_answered_is_one_click_away_with_the_decision_step_by_step()
 }
 
 #[test]
+fn the_policy_is_read_at_the_passage_that_the_card_rests_on() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("service", "CPT 47383").chooses("place", "Inpatient");
+    signs(&browser);
+    let address = browser.runs("return document.querySelector('.actions a').href");
+    let address = address.as_str().unwrap();
+    assert!(address.starts_with(&format!("http://{}/policies/633/", server.address)), "{address}");
+    browser.goes_to(address);
+    assert_eq!(browser.address(), address);
+    let anchor = address.split_once('#').unwrap().1;
+    assert!(browser.text(&format!("#{anchor}")).contains("is INVESTIGATIONAL"), "{}", browser.text("main"));
+    let top = browser.runs("return document.querySelector(location.hash).getBoundingClientRect().top");
+    let (top, height) = (top.as_f64().unwrap(), browser.runs("return innerHeight").as_f64().unwrap());
+    assert!((-1.0..height).contains(&top), "the passage is at {top} of {height}");
+    browser.pictures("policy-633-passage");
+}
+
+#[test]
 fn an_override_is_sent_with_its_reason_and_found_in_the_ledger() {
     let Some(browser) = open(Scheme::Light, 1280) else { return };
     let place = Place::empty();

@@ -29,7 +29,7 @@ enum Whose {
 
 const SECRET: &str = "planted-secret-of-an-operator-0123456789";
 
-const PAGES: [Page; 3] = [
+const PAGES: [Page; 5] = [
     Page { name: "desk", whose: Whose::Anybodys, path: "/", then: |browser| _ = browser.waits_for("html[data-ready]") },
     Page {
         name: "desk-answered",
@@ -41,6 +41,21 @@ const PAGES: [Page; 3] = [
             // Everything that is folded is looked at as well.
             browser.runs("document.querySelectorAll('details').forEach((it) => { it.open = true; })");
             browser.waits_for_words("#trace", "liver-cryoablation");
+        },
+    },
+    Page {
+        name: "policies",
+        whose: Whose::Anybodys,
+        path: "/policies",
+        then: |browser| _ = browser.waits_for("table"),
+    },
+    Page {
+        name: "policy-633",
+        whose: Whose::Anybodys,
+        path: "/policies/633",
+        then: |browser| {
+            browser.waits_for("#liver-cryoablation");
+            browser.runs("document.querySelectorAll('details').forEach((it) => { it.open = true; })");
         },
     },
     Page { name: "operators", whose: Whose::Operators, path: "/", then: |browser| _ = browser.waits_for("svg") },

@@ -80,6 +80,9 @@ fn limits() -> Vec<Setting> {
         setting("limits.nodes", ["50", "5000"], ["400 too-costly", "answered"], decided(order("47383"))),
         setting("limits.orders", ["1", "2"], ["422 too-costly", "answered"], decided(order("47383").times(2))),
         setting("limits.in_flight", ["0", "1"], ["503", "200"], status_of(order("47383"))),
+        setting("limits.bytes_in_flight", ["2", "67108864"], ["503", "200"], status_of(order("47383"))),
+        // How many there may be is in `faults::transport`.
+        setting("limits.connections", ["1", "2"], ["1", "2"], read(|it| it.limits.connections.to_string())),
         setting("limits.live_tokens", ["1", "2"], ["1", "2"], read(|it| it.limits.live_tokens.to_string())),
         // What comes of these is in `faults::rates`. Here it is what was read.
         setting("limits.client_per_minute", ["1", "2"], ["1", "2"], read(|it| it.limits.client_per_minute.to_string())),

@@ -9,6 +9,7 @@ mod envelope;
 mod feedback;
 mod gathering;
 mod json;
+mod leaks;
 mod ledger;
 mod orders;
 mod outward;

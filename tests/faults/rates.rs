@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use covenant::config::{Networks, Settings};
 
 use crate::support::tokens::{Draft, Signer, bearer, jwks};
-use crate::support::{Reply, TestApp, order};
+use crate::support::{Caller, Certified, Place, Reply, TestApp, order};
 
 /// Addresses as settings have them.
 fn networks(text: &str) -> Networks {
@@ -17,16 +17,32 @@ fn networks(text: &str) -> Networks {
 struct Two {
     signers: [Signer; 2],
     app: TestApp,
+    caller: Caller,
 }
 
 impl Two {
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::by(false, change)
+    }
+
+    /// The same, by TLS if it is to be.
+    fn by(tls: bool, change: impl FnOnce(&mut Settings)) -> Self {
+        let (place, certified) = (Place::empty(), Certified::new("localhost"));
+        let [certificate, key] = certified.writes(&place);
+        let change = |settings: &mut Settings| {
+            if tls {
+                (settings.tls.certificate, settings.tls.key) = (Some(certificate), Some(key));
+            }
+            change(settings);
+        };
         let signers = ["one", "other"].map(Signer::es384);
         let clients = signers.each_ref().map(|signer| {
             let (name, keys) = (&signer.id, jwks([signer.jwk()]));
             format!("[[client]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\njwks = '{keys}'\n")
         });
-        Self { app: TestApp::guarded(&clients.concat(), change), signers }
+        let app = TestApp::guarded(&clients.concat(), change);
+        let caller = if tls { app.by_tls(&certified) } else { app.caller() };
+        Self { signers, app, caller }
     }
 
     fn token(&self, index: usize) -> String {
@@ -35,7 +51,7 @@ impl Two {
     }
 
     fn sends(&self, index: usize) -> Reply {
-        self.app.sign_with_header("Authorization", &self.token(index), order("47383"))
+        self.caller.sign_with_header("Authorization", &self.token(index), order("47383"))
     }
 
     /// A token that lets nobody in, from an address that a proxy tells of.
@@ -62,15 +78,17 @@ fn throttled(reply: Reply) -> u64 {
 
 #[test]
 fn t16_a_client_that_floods_is_told_to_come_again_and_no_other_is() {
-    let two = Two::with(|settings| settings.limits.client_per_minute = 3);
-    for _ in 0..3 {
-        two.sends(0).decided();
+    for tls in [false, true] {
+        let two = Two::by(tls, |settings| settings.limits.client_per_minute = 3);
+        for _ in 0..3 {
+            two.sends(0).decided();
+        }
+        for _ in 0..5 {
+            assert!((1..=20).contains(&throttled(two.sends(0))));
+        }
+        two.sends(1).decided();
+        assert_eq!(two.app.recorded(), 4);
     }
-    for _ in 0..5 {
-        assert!((1..=20).contains(&throttled(two.sends(0))));
-    }
-    two.sends(1).decided();
-    assert_eq!(two.app.recorded(), 4);
 }
 
 #[test]

@@ -3,12 +3,17 @@
 use std::env;
 use std::process::Command;
 
+use covenant::gather::learned::{Query, Reply as Learnt};
+use covenant::render::explanation::Explanation;
+use covenant::request;
+use covenant::request::json::Json;
 use serde_json::{Value, json};
 
+use crate::laws_support::{MANNER, SET, service_of, try_answer};
 use crate::support::{CANARY, Place, Request, Served, TestApp, TestLedger, assert_no_leak, order};
 
 /// A request with a canary in every place that can hold one.
-fn planted() -> Request {
+pub fn planted() -> Request {
     let referred = |kind: &str| json!([{"reference": format!("{kind}/{CANARY}"), "display": CANARY}]);
     order("47383")
         .authorized()
@@ -120,7 +125,7 @@ fn r07_nothing_of_a_request_is_in_a_refusal_a_log_or_on_the_terminal() {
 }
 
 /// A log without its ids and durations, in which any digits may stand.
-fn without_numbers(log: &str) -> String {
+pub fn without_numbers(log: &str) -> String {
     let words = log.split(' ').filter(|word| !word.starts_with("id=") && !word.starts_with("micros="));
     words.collect::<Vec<_>>().join(" ")
 }
@@ -152,4 +157,28 @@ fn r07_a_panic_does_not_quote_what_it_looked_at() {
     assert!(out.contains("1 passed"), "{out}");
     assert!(err.contains("panicked") && err.contains("ledgers.rs"), "{err}");
     assert_no_leak(&without_numbers(&err), "a panic");
+}
+
+#[test]
+fn r07_debug_of_what_a_request_goes_through_tells_nothing_of_it() {
+    let text = planted().text();
+    let json = Json::scan(text.as_bytes(), &MANNER.limits).unwrap();
+    let invocation = request::read(&json, service_of(&text), MANNER.default_version, &MANNER.limits).unwrap();
+    let answer = try_answer(&text, &SET, "debug").unwrap();
+    let query = Query::search("Coverage", &[("patient", CANARY)]);
+    let reply = Learnt::Found(vec![CANARY.to_owned()]);
+    let explained: Vec<Explanation> = serde_json::from_str(&answer.explanations).unwrap();
+    assert!(!explained.is_empty());
+    for (what, debug) in [
+        ("Json", format!("{json:?} {json:#?} {:?}", json.root())),
+        ("Invocation", format!("{invocation:?} {invocation:#?}")),
+        ("orders", format!("{:?} {:#?}", invocation.orders, invocation.orders)),
+        ("prefetch", format!("{:?}", invocation.prefetch)),
+        ("access", format!("{:?}", invocation.access)),
+        ("Answer", format!("{answer:?} {answer:#?}")),
+        ("Explanation", format!("{explained:?} {explained:#?}")),
+        ("Query", format!("{query:?} {reply:?}")),
+    ] {
+        assert_no_leak(&debug, what);
+    }
 }

@@ -99,14 +99,15 @@ fn a_page_and_all_that_it_loads_is_less_than_100_kilobytes() {
 
 #[test]
 fn a_set_that_is_changed_while_it_serves_changes_its_pages() {
-    use covenant::pages::policies::{Found, Shelf, page};
+    use covenant::pages::policies::{Found, Shelf};
+    use covenant::policy::model::PolicySet;
     use jiff::civil::date;
 
     let (shelf, day) = (Shelf::default(), date(2026, 11, 22));
     let set = crate::rule_change::set::Set::new();
     set.change(crate::support::RULES, |rules| rules["action"][0]["documentation"][0]["citation"] = "Another.".into());
     let other = set.load();
-    let text = |set| match page(&shelf, set, &crate::laws_support::MANNER, "633", None, day).unwrap() {
+    let text = |set: &PolicySet| match super::site(set).page(&shelf, "633", None, day).unwrap() {
         Found::Page(text) => text,
         Found::Nothing(text) => panic!("{text}"),
     };

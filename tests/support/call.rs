@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::HeaderValue;
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::tokens::bearer;
@@ -17,6 +18,7 @@ pub struct Caller {
     pub address: SocketAddr,
     base: String,
     client: Client,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Caller {
@@ -27,7 +29,7 @@ impl Caller {
         let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
         let client = Client::builder().tls_backend_preconfigured(tls).build().unwrap();
-        Self { address, base: format!("http://{address}"), client }
+        Self { address, base: format!("http://{address}"), client, tls: None }
     }
 
     /// An EHR that calls the server at this address by TLS, as `localhost`, and trusts its certificate.
@@ -38,9 +40,9 @@ impl Caller {
     /// An EHR that calls by TLS and shows a certificate of its own, if it has one.
     pub fn by_tls_showing(address: SocketAddr, certified: &Certified, own: Option<&Certified>) -> Self {
         let tls = certified.trusted_by(rustls::ALL_VERSIONS, own);
-        let client = Client::builder().tls_backend_preconfigured(tls).resolve("localhost", address);
+        let client = Client::builder().tls_backend_preconfigured(tls.clone()).resolve("localhost", address);
         let base = format!("https://localhost:{}", address.port());
-        Self { address, base, client: client.pool_max_idle_per_host(0).build().unwrap() }
+        Self { address, base, client: client.pool_max_idle_per_host(0).build().unwrap(), tls: Some(Arc::new(tls)) }
     }
 
     /// Calls order-sign with a token.
@@ -132,7 +134,10 @@ impl Caller {
 
     /// A connection on which every byte is ours.
     pub fn connect(&self) -> Connection {
-        Connection::to(self.address)
+        match &self.tls {
+            Some(tls) => Connection::by_tls(self.address, tls.clone()),
+            None => Connection::to(self.address),
+        }
     }
 
     fn call(&self, media_type: &str) -> RequestBuilder {

@@ -18,7 +18,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const AT_ONCE: usize = 64 * 1024;
 
 /// What came of a call.
-#[derive(Debug)]
 pub(super) enum Got {
     Body(Vec<u8>),
     /// 404 or 410.
@@ -141,3 +140,5 @@ fn broken(error: &reqwest::Error) -> Trouble {
     }
     Trouble::Again(PAUSE)
 }
+
+untold!(Got);

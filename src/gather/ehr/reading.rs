@@ -17,7 +17,6 @@ const LIMITS: Limits = Limits::of_text(64, 100_000);
 const WHOSE: [&str; 4] = ["subject", "patient", "beneficiary", "for"];
 
 /// One page of a search.
-#[derive(Debug)]
 pub(super) struct Page {
     /// The Bundle, with what passed.
     pub(super) text: String,
@@ -121,6 +120,8 @@ pub(super) fn text<'j>(value: View<'j>, name: &str) -> Option<Cow<'j, str>> {
 pub(super) fn says(value: View<'_>, name: &str, what: &str) -> bool {
     text(value, name).is_some_and(|text| text == what)
 }
+
+untold!(Page);
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ const BYTES: u64 = 32 * 1024 * 1024;
 const OVERHEAD: usize = 256;
 
 /// Whose reply it is, to what.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     client: String,
     base: Base,
@@ -79,3 +79,5 @@ impl fmt::Debug for Warm {
         f.write_str("Warm")
     }
 }
+
+untold!(Key);

@@ -18,7 +18,6 @@ pub(super) struct Wrong {
 }
 
 /// The parameters of a call.
-#[derive(Debug)]
 pub(super) struct Params(Vec<(&'static str, String)>);
 
 impl Params {
@@ -81,3 +80,5 @@ impl Params {
         Ok(self.parsed(name, "is neither true nor false")?.unwrap_or_default())
     }
 }
+
+untold!(Params);

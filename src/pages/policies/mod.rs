@@ -64,6 +64,8 @@ struct Page<'a, T> {
     payer: &'a str,
     /// The entry of the navigation that is current.
     at: &'static str,
+    /// Whether there is an order desk to lead to.
+    desk: bool,
     said: T,
 }
 
@@ -106,14 +108,74 @@ struct Missing {
     what: &'static str,
 }
 
-/// The page of all policies, with the versions in force on a day.
-///
-/// # Errors
-/// [`PolicyPageError`]
-pub fn list(set: &PolicySet, manner: &Manner, today: Date) -> Result<String, PolicyPageError> {
-    let rows = set.policies.values().filter_map(|versions| row(versions, set, manner, today));
-    let rows: Vec<Row<'_>> = rows.collect();
-    write("policies.html", "Medical policies".to_owned(), set, rows)
+/// What the pages are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The policies.
+    pub set: &'a PolicySet,
+    /// How the cards are made that they show.
+    pub manner: &'a Manner,
+    /// Whether there is an order desk to lead to.
+    pub desk: bool,
+}
+
+impl Site<'_> {
+    /// The page of all policies, with the versions in force on a day.
+    ///
+    /// # Errors
+    /// [`PolicyPageError`]
+    pub fn list(&self, today: Date) -> Result<String, PolicyPageError> {
+        let rows = self.set.policies.values().filter_map(|versions| row(versions, self.set, self.manner, today));
+        let rows: Vec<Row<'_>> = rows.collect();
+        self.write("policies.html", "Medical policies".to_owned(), rows)
+    }
+
+    /// The page of a version of a policy; without one, of that in force on a day.
+    ///
+    /// # Errors
+    /// [`PolicyPageError`]
+    pub fn page(&self, shelf: &Shelf, number: &str, version: Option<&str>, on: Date) -> Result<Found, PolicyPageError> {
+        let versions = self.set.policies.get(number).map(Vec::as_slice).unwrap_or_default();
+        let found = versions.iter().find(|policy| match version {
+            Some(version) => *policy.version == *version,
+            None => policy.in_force(on),
+        });
+        let Some(any) = found.or(versions.first()).filter(|_| found.is_some() || version.is_none()) else {
+            return self.missing("There is no such policy here, or no such version of it.").map(Found::Nothing);
+        };
+        let shown = found.map(|policy| shelf.shown(policy, self.set, self.manner)).transpose()?;
+        let mut all: Vec<&Policy> = versions.iter().collect();
+        all.sort_by_key(|policy| std::cmp::Reverse(policy.effective.0));
+        let listed = all.into_iter().map(|policy| Version {
+            version: &policy.version,
+            period: period(policy),
+            path: place::path(number, Some(&policy.version)),
+            is_shown: found.is_some_and(|found| std::ptr::eq(found, policy)),
+        });
+        let dated = Dated {
+            number: &any.number,
+            policy_title: &any.title,
+            path: place::path(number, None),
+            versions: listed.collect(),
+            on,
+            is_dated: version.is_none(),
+            policy: shown.as_deref(),
+        };
+        self.write("policy.html", format!("Policy {}: {}", any.number, any.title), dated).map(Found::Page)
+    }
+
+    /// A page that says in plain words that there is nothing to show.
+    ///
+    /// # Errors
+    /// [`PolicyPageError`]
+    pub fn missing(&self, what: &'static str) -> Result<String, PolicyPageError> {
+        self.write("no_policy.html", "Nothing to show here".to_owned(), Missing { what })
+    }
+
+    fn write(&self, template: &str, title: String, said: impl Serialize) -> Result<String, PolicyPageError> {
+        let page = Page { title, payer: &self.set.payer.name, at: "policies", desk: self.desk, said };
+        Ok(pages::write(template, &page)?)
+    }
 }
 
 /// A policy by its version in force, or where none is, by its last.
@@ -128,60 +190,6 @@ fn row<'s>(versions: &'s [Policy], set: &PolicySet, manner: &Manner, today: Date
         mark: in_force.and_then(|policy| Asked::of(policy, set, manner).decide(&[]).first().map(Mark::of)),
         path: place::path(&policy.number, None),
     })
-}
-
-/// The page of a version of a policy; without one, of that in force on a day.
-///
-/// # Errors
-/// [`PolicyPageError`]
-pub fn page(
-    shelf: &Shelf,
-    set: &PolicySet,
-    manner: &Manner,
-    number: &str,
-    version: Option<&str>,
-    on: Date,
-) -> Result<Found, PolicyPageError> {
-    let versions = set.policies.get(number).map(Vec::as_slice).unwrap_or_default();
-    let found = versions.iter().find(|policy| match version {
-        Some(version) => *policy.version == *version,
-        None => policy.in_force(on),
-    });
-    let Some(any) = found.or(versions.first()).filter(|_| found.is_some() || version.is_none()) else {
-        return missing(set, "There is no such policy here, or no such version of it.").map(Found::Nothing);
-    };
-    let shown = found.map(|policy| shelf.shown(policy, set, manner)).transpose()?;
-    let mut all: Vec<&Policy> = versions.iter().collect();
-    all.sort_by_key(|policy| std::cmp::Reverse(policy.effective.0));
-    let listed = all.into_iter().map(|policy| Version {
-        version: &policy.version,
-        period: period(policy),
-        path: place::path(number, Some(&policy.version)),
-        is_shown: found.is_some_and(|found| std::ptr::eq(found, policy)),
-    });
-    let dated = Dated {
-        number: &any.number,
-        policy_title: &any.title,
-        path: place::path(number, None),
-        versions: listed.collect(),
-        on,
-        is_dated: version.is_none(),
-        policy: shown.as_deref(),
-    };
-    write("policy.html", format!("Policy {}: {}", any.number, any.title), set, dated).map(Found::Page)
-}
-
-/// A page that says in plain words that there is nothing to show.
-///
-/// # Errors
-/// [`PolicyPageError`]
-pub fn missing(set: &PolicySet, what: &'static str) -> Result<String, PolicyPageError> {
-    write("no_policy.html", "Nothing to show here".to_owned(), set, Missing { what })
-}
-
-fn write(template: &str, title: String, set: &PolicySet, said: impl Serialize) -> Result<String, PolicyPageError> {
-    let page = Page { title, payer: &set.payer.name, at: "policies", said };
-    Ok(pages::write(template, &page)?)
 }
 
 /// `since 2020-11-01`

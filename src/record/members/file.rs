@@ -17,7 +17,7 @@ const LONGEST_LINE: u64 = 1024 * 1024;
 const LARGEST_DOCUMENT: u64 = 256 * 1024 * 1024;
 
 /// A resource as it stands in a file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Found<'f> {
     /// The file.
     pub(super) file: &'f Path,
@@ -136,3 +136,5 @@ fn resource(text: &str, here: Found<'_>, visit: &mut Visit<'_>) -> Result<(), Im
     let Some(kind) = outer.kind else { return Err(here.unreadable("resourceType", "is not there")) };
     visit(Found { kind: &kind, text, ..here })
 }
+
+untold!(Found<'_>);

@@ -16,7 +16,7 @@ const MEMBER_NUMBER: &str = "MB";
 const CERTIFIED: [&str; 3] = ["A1", "A2", "A6"];
 
 /// A Patient.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Patient {
     pub(super) id: Option<String>,
     #[serde(default)]
@@ -28,7 +28,7 @@ pub(super) struct Patient {
 }
 
 /// An Identifier.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Identifier {
     pub(super) system: Option<String>,
     pub(super) value: Option<String>,
@@ -36,38 +36,38 @@ pub(super) struct Identifier {
 }
 
 /// A HumanName. A given name may be absent beside an extension that says why.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Name {
     pub(super) family: Option<String>,
     #[serde(default)]
     pub(super) given: Vec<Option<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Concept {
     #[serde(default)]
     coding: Vec<Coding>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Coding {
     system: Option<String>,
     code: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Reference {
     reference: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Period {
     start: Option<String>,
     end: Option<String>,
 }
 
 /// A Coverage.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Coverage {
     status: Option<String>,
     #[serde(rename = "subscriberId")]
@@ -79,7 +79,7 @@ pub(super) struct Coverage {
 }
 
 /// A ClaimResponse.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct ClaimResponse {
     status: Option<String>,
     r#use: Option<String>,
@@ -97,7 +97,7 @@ pub(super) struct ClaimResponse {
     add_item: Vec<AddItem>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Item {
     #[serde(rename = "itemSequence")]
     sequence: Option<u32>,
@@ -105,7 +105,7 @@ struct Item {
     adjudication: Vec<Adjudication>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct AddItem {
     #[serde(default, rename = "itemSequence")]
     sequence: Vec<u32>,
@@ -115,13 +115,13 @@ struct AddItem {
     adjudication: Vec<Adjudication>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Adjudication {
     #[serde(default)]
     extension: Vec<Extension>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Extension {
     url: Option<String>,
     #[serde(default)]
@@ -187,7 +187,6 @@ impl Coverage {
 }
 
 /// A prior authorisation that stands.
-#[derive(Debug)]
 pub(super) struct Authorized<'r> {
     pub(super) patient: &'r str,
     pub(super) number: &'r str,
@@ -259,3 +258,20 @@ fn span(period: Option<&Period>, found: &Found<'_>, place: &str) -> Result<[Opti
     let Some(period) = period else { return Ok([None, None]) };
     Ok([day(&period.start, "start")?.map(|days| days.0), day(&period.end, "end")?.map(|days| days.1)])
 }
+
+untold!(
+    Patient,
+    Identifier,
+    Name,
+    Concept,
+    Coding,
+    Reference,
+    Period,
+    Coverage,
+    ClaimResponse,
+    Item,
+    AddItem,
+    Adjudication,
+    Extension,
+    Authorized<'_>
+);

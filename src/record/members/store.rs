@@ -106,7 +106,7 @@ impl Filling {
         )?;
         transaction.commit()?;
         if let Err(error) = sweep(&self.connection) {
-            tracing::warn!(%error, "the directory before this one is out of use, but still takes space");
+            crate::telemetry::ledger::members_before_take_space(error);
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Filling {
         let sql = "UPDATE member_generations SET state = 'leaving' WHERE generation = ?1 AND state = 'filling'";
         let left = self.connection.execute(sql, [self.generation]).map_err(LedgerError::from);
         if let Err(error) = left.and_then(|_| sweep(&self.connection)) {
-            tracing::warn!(%error, "what was imported is not in use, but still takes space");
+            crate::telemetry::ledger::members_of_no_use_take_space(error);
         }
     }
 

@@ -132,7 +132,7 @@ impl PostgresLedger {
         let thread = Some(thread);
         let ledger = Self { jobs: Some(jobs), end: None, thread, runtime, pool, keyring, state, tokens };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
-            tracing::error!(%flaw, "the ledger's end is damaged");
+            crate::telemetry::ledger::end_is_damaged(flaw);
             return Err(LedgerError::Corrupt);
         }
         Ok(ledger)

@@ -79,7 +79,7 @@ impl SqliteLedger {
         let reader = Mutex::new(open::reader(path, bounds.lock_wait)?);
         let mut ledger = Self { jobs: None, writer: None, reader, keyring, state };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
-            tracing::error!(%flaw, "the ledger's end is damaged");
+            crate::telemetry::ledger::end_is_damaged(flaw);
             return Err(LedgerError::Corrupt);
         }
         let (jobs, queue) = mpsc::channel(bounds.queue.max(1));

@@ -90,7 +90,7 @@ pub(in crate::record) fn archive(path: &Path, lock_wait: Duration) -> Result<Con
 /// Keeps a connection from checkpointing when it closes: after a failed fsync that would be trying it again.
 pub(in crate::record) fn leave_wal(connection: &Connection) {
     if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
-        tracing::error!(error = %LedgerError::from(error), "the ledger's WAL may be checkpointed");
+        crate::telemetry::ledger::may_be_checkpointed(LedgerError::from(error));
     }
 }
 

@@ -80,7 +80,7 @@ impl Writer {
         let mut jobs = Vec::with_capacity(batch);
         while queue.blocking_recv_many(&mut jobs, batch) > 0 {
             if self.work(jobs.drain(..)).is_break() {
-                tracing::error!("the disk failed to keep the ledger; it is written no more");
+                crate::telemetry::ledger::disk_failed();
                 open::leave_wal(&self.connection);
                 return Err(LedgerError::Poisoned);
             }
@@ -118,7 +118,7 @@ impl Writer {
         let settled = self.checkpoint();
         if let Err(error) = settled {
             // Nobody asked for it, so nobody else would hear of it.
-            tracing::warn!(%error, "the ledger's WAL could not be moved into its file");
+            crate::telemetry::ledger::not_checkpointed(error);
         }
         stop_if_poisoned(settled)
     }

@@ -32,7 +32,7 @@ pub(super) struct About<'a> {
 }
 
 /// A suggestion as it is written.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Suggestion {
     pub(super) label: String,
     pub(super) uuid: String,
@@ -40,7 +40,7 @@ pub(super) struct Suggestion {
 }
 
 /// An action as it is written.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Action {
     pub(super) r#type: &'static str,
     pub(super) description: String,
@@ -53,7 +53,7 @@ pub(super) struct Action {
 }
 
 /// Says that a resource is created only where there is none yet (`davinci-crd.if-none-exist`).
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Conditional {
     #[serde(rename = "davinci-crd.if-none-exist")]
     pub(super) if_none_exist: String,
@@ -146,3 +146,5 @@ fn drafted(draft: &Draft, about: &About<'_>) -> Option<Value> {
     }
     Some(Value::Object(members))
 }
+
+untold!(Suggestion, Action, Conditional);

@@ -1,0 +1,100 @@
+//! What becomes of good callers while others besiege the server: ten thousand sockets that are slow or say nothing, and
+//! five times the load that it can bear.
+//!
+//! `cargo bench --bench siege`; with `-- quick` after it, only to see that it runs; with `slow` or `overload`, that half alone.
+//! The server is a process of its own with a ledger of its own; the load comes from this one and shares its cores.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+#[path = "siege/good.rs"]
+mod good;
+#[path = "siege/served.rs"]
+mod served;
+#[path = "siege/slow.rs"]
+mod slow;
+
+use std::thread;
+use std::time::Duration;
+
+use good::{Heard, at_rate, closed_loop};
+use served::Served;
+use slow::Siege;
+
+/// Good calls a second beside slow sockets.
+const RATE: usize = 200;
+
+/// Connections of a load that does not wait for answers: as many as can be open at once.
+const CALLERS: usize = 2000;
+
+/// Files that the bench itself needs.
+const OWN_FILES: u64 = 500;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    let (quick, files) = (has("quick"), rlimit::increase_nofile_limit(u64::MAX).unwrap());
+    println!("{files} files may be open in a process");
+    if !has("overload") {
+        let wanted = if quick { 500 } else { 10_000 };
+        // Good callers have some too.
+        let sockets = wanted.min(usize::try_from(files.saturating_sub(OWN_FILES)).unwrap());
+        if sockets < wanted {
+            println!("{wanted} slow sockets are not possible, {sockets} are");
+        }
+        slow_sockets(sockets, Duration::from_secs(if quick { 8 } else { 60 }));
+    }
+    if !has("slow") {
+        let time = Duration::from_secs(if quick { 2 } else { 15 });
+        let callers = CALLERS.min(usize::try_from(files.saturating_sub(OWN_FILES)).unwrap());
+        overload(if quick { &[64] } else { &[8, 16, 32, 64, 128, 256] }, callers, time);
+    }
+}
+
+/// Good calls beside slow sockets and without them.
+fn slow_sockets(sockets: usize, time: Duration) {
+    let server = Served::start();
+    let before = server.memory();
+    let without = at_rate(server.address, RATE, 64, time.min(Duration::from_secs(15)));
+    println!("{RATE} good calls a second, nobody else: {without}");
+    let siege = Siege::of(server.address, sockets);
+    // They are all there, and the first of them have been closed.
+    thread::sleep(Duration::from_secs(if sockets > 1000 { 10 } else { 1 }));
+    let with = at_rate(server.address, RATE, 64, time);
+    let most = server.most_memory();
+    println!("beside {} slow sockets for {} s: {with}", siege.open(), time.as_secs());
+    for line in siege.ends() {
+        println!("  {line}");
+    }
+    thread::sleep(Duration::from_secs(8));
+    let after = server.memory();
+    println!("memory of the server: {before} MB before, {most} MB at most, {after} MB after");
+}
+
+/// What is answered at the best of times, and when five times as much is asked.
+fn overload(concurrent: &[usize], callers: usize, time: Duration) {
+    let server = Served::start();
+    // Warm.
+    closed_loop(server.address, 16, Duration::from_secs(1));
+    let peaks = concurrent.iter().map(|concurrent| {
+        let heard = closed_loop(server.address, *concurrent, time / 3);
+        println!("{concurrent} callers, one call after another: {heard}");
+        heard.goodput()
+    });
+    let peak = peaks.max_by(f64::total_cmp).unwrap();
+    let offered = (5.0 * peak) as usize;
+    let heard: Heard = at_rate(server.address, offered, callers, time);
+    println!("{offered} calls a second, whatever is answered: {heard}");
+    println!(
+        "goodput {:.0} of {peak:.0} a second, {:.0} %; memory of the server at most {} MB",
+        heard.goodput(),
+        100.0 * heard.goodput() / peak,
+        server.most_memory()
+    );
+}

@@ -1,0 +1,50 @@
+//! How many connections there may be, and how many wait to be taken.
+
+use std::io;
+use std::net::TcpListener;
+
+use socket2::SockRef;
+
+use crate::telemetry;
+
+/// Connections that wait to be taken: as many as come in the time in which the busiest worker takes none.
+const WAITING: i32 = 4096;
+
+/// Files that are left for the ledger, EHRs and operators.
+const OTHERS: u64 = 1024;
+
+/// Lets the process open as many files as it may, and as many connections wait as that takes: how many there may be of
+/// those that are wanted.
+///
+/// # Errors
+/// The socket cannot be listened on.
+pub(super) fn prepare(listener: &TcpListener, wanted: usize) -> io::Result<usize> {
+    SockRef::from(listener).listen(WAITING)?;
+    // Where it cannot be said, what is wanted is tried.
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
+    let most = most(wanted, files);
+    if most < wanted {
+        telemetry::fewer_connections(most);
+    }
+    Ok(most)
+}
+
+/// So many of what is wanted as leave the others their files.
+fn most(wanted: usize, files: u64) -> usize {
+    let left = files.saturating_sub(OTHERS.min(files / 4));
+    wanted.min(usize::try_from(left).unwrap_or(usize::MAX)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::most;
+
+    #[test]
+    fn t05_connections_leave_the_ledger_files_to_open() {
+        assert_eq!(most(16_384, u64::MAX), 16_384);
+        assert_eq!(most(16_384, 10_000), 8_976);
+        assert_eq!(most(16_384, 1024), 768);
+        assert_eq!(most(16_384, 0), 1);
+        assert_eq!(most(100, 1024), 100);
+    }
+}

@@ -1,0 +1,53 @@
+//! What is logged of the ledger and the member directory: errors in the sentences of their own table, and places in a chain.
+
+use std::fmt::Display;
+
+/// It cannot be written from now on.
+pub fn cannot_be_written(error: impl Display) {
+    tracing::error!(%error, "the ledger cannot be written");
+}
+
+/// It can be written again.
+pub fn can_be_written() {
+    tracing::info!("the ledger can be written again");
+}
+
+/// The last records are not as they were left.
+pub fn end_is_damaged(flaw: impl Display) {
+    tracing::error!(%flaw, "the ledger's end is damaged");
+}
+
+/// The disk failed.
+pub fn disk_failed() {
+    tracing::error!("the disk failed to keep the ledger; it is written no more");
+}
+
+/// What waits in the WAL may be moved though the disk has failed.
+pub fn may_be_checkpointed(error: impl Display) {
+    tracing::error!(%error, "the ledger's WAL may be checkpointed");
+}
+
+/// What waits in the WAL stays there.
+pub fn not_checkpointed(error: impl Display) {
+    tracing::warn!(%error, "the ledger's WAL could not be moved into its file");
+}
+
+/// The operator has chosen that it is given all the same.
+pub fn answer_is_not_kept(id: impl Display, error: impl Display) {
+    tracing::error!(%id, %error, "AN ANSWER IS GIVEN THAT IS NOT IN THE LEDGER, as ledger.on_failure says");
+}
+
+/// Nobody can be looked up.
+pub fn members_cannot_be_read(error: impl Display) {
+    tracing::error!(%error, "the member directory could not be read");
+}
+
+/// What was replaced is not swept away.
+pub fn members_before_take_space(error: impl Display) {
+    tracing::warn!(%error, "the directory before this one is out of use, but still takes space");
+}
+
+/// What was given up is not swept away.
+pub fn members_of_no_use_take_space(error: impl Display) {
+    tracing::warn!(%error, "what was imported is not in use, but still takes space");
+}
