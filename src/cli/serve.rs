@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use covenant::auth::Doorman;
 use covenant::config::{EhrSettings, OnFailure, OpsSettings, Settings};
-use covenant::gather::ehr::Ehr;
+use covenant::gather::ehr::{Ehr, Servers};
 use covenant::http::ops::Ops;
 use covenant::http::{self, App, tls};
 use covenant::policy::{self, Proved, Serving};
@@ -85,15 +85,26 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     if let Some(directory) = directory {
         app = app.with_directory(Arc::new(directory));
     }
+    watch(settings, &app, policies, &ledger, doorman.zip(Some(servers)));
+    until_stopped(listener, ops, app, &ledger)
+}
+
+/// Looks whether the files of policies and of clients have changed, as often as it is said.
+fn watch(
+    settings: &Settings,
+    app: &App,
+    policies: Serving,
+    ledger: &Arc<dyn Ledger>,
+    clients: Option<(Arc<Doorman>, Servers)>,
+) {
     if let (Some(folder), 1..) = (&settings.policies, settings.policies_look_seconds) {
         let look = Duration::from_secs(settings.policies_look_seconds);
         reload::watch(folder.clone(), look, policies, ledger.clone(), app.counters().clone());
     }
-    if let (Some(file), Some(doorman), 1..) = (&settings.auth.clients, doorman, settings.auth.look_seconds) {
+    if let (Some(file), Some((doorman, servers)), 1..) = (&settings.auth.clients, clients, settings.auth.look_seconds) {
         let registered = reload::Registered { file: file.clone(), doorman, own: settings.ehr.servers.clone(), servers };
         registered.watch(Duration::from_secs(settings.auth.look_seconds), app.counters().clone());
     }
-    until_stopped(listener, ops, app, &ledger)
 }
 
 /// The address that we are known by. Where nobody is registered only this machine calls, at the address that we listen on.

@@ -51,3 +51,8 @@ pub fn members_before_take_space(error: impl Display) {
 pub fn members_of_no_use_take_space(error: impl Display) {
     tracing::warn!(%error, "what was imported is not in use, but still takes space");
 }
+
+/// Used tokens that are over are still there.
+pub fn tokens_not_removed() {
+    tracing::info!("tokens that are over could not be removed; it is tried again");
+}

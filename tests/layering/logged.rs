@@ -3,8 +3,9 @@
 use crate::laws_support::{files_under, repository};
 
 /// A field, and what can be in it.
-pub const FIELDS: [(&str, &str); 21] = [
+pub const FIELDS: [(&str, &str); 22] = [
     ("client", "the name of a registration"),
+    ("clients", "a number"),
     ("error", "one of our own sentences"),
     ("failure", "one of our own words"),
     ("fault", "client, ehr or us"),

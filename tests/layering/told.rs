@@ -12,7 +12,7 @@ const TEXTS: [&str; 7] = ["String", "Value", "RawValue", "Bytes", "Cow", "str", 
 
 /// Types with texts that are printed, since their texts are our own: of the policy set, of the operator's files and tables,
 /// places in a request without its values, names of members that a schema has.
-const OUR_OWN: [&str; 34] = [
+const OUR_OWN: [&str; 35] = [
     "About",
     "Candidate",
     "Coding",
@@ -27,6 +27,7 @@ const OUR_OWN: [&str; 34] = [
     "ImportError",
     "Issue",
     "Kind",
+    "Links",
     "Misfit",
     "Node",
     "Operator",

@@ -12,6 +12,7 @@ use super::open;
 use crate::auth::{Mark, Shared, Use};
 use crate::record::state::State;
 use crate::record::{LedgerError, Trouble};
+use crate::telemetry;
 
 /// Connections of a server to this end. A question is one short statement.
 pub(super) const CONNECTIONS: usize = 2;
@@ -124,7 +125,7 @@ pub(super) async fn sweep(pool: Pool, patience: Duration) {
             Ok::<_, LedgerError>(())
         };
         if !matches!(timeout(patience, swept).await, Ok(Ok(()))) {
-            tracing::info!("tokens that are over could not be removed; it is tried again");
+            telemetry::ledger::tokens_not_removed();
         }
         sleep(SWEEP).await;
     }
