@@ -193,6 +193,7 @@ fn several_orders_are_answered_each_in_its_row_and_an_earlier_answer_is_supersed
     browser.pictures("desk-several");
     browser.chooses("place", "Office");
     assert_eq!(browser.texts("#orders > li").len(), 0);
+    assert!(browser.text("#state").contains("Sign to ask the payer again"), "{}", browser.text("#state"));
     browser.clicks("#earlier > summary").waits_for_words("#superseded", "Superseded");
     browser.pictures("desk-superseded");
 }

@@ -23,6 +23,9 @@ const REQUIRED: &str = "COVENANT_REQUIRE_BROWSER";
 /// How long anything that must happen on a page may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A window is never narrower; a phone's screen is.
+const NARROWEST_WINDOW: u32 = 500;
+
 /// How a page is to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {

@@ -47,7 +47,7 @@ const AUTHORIZATION = {
 };
 const NEEDS = {
   performer: "who performs it", location: "where it is done", timeframe: "when it is done", "detail-code": "a more precise code",
-  "contract-window": "the contract's period", OTH: "more information",
+  "contract-window": "the contract's period",
 };
 const DOCUMENTS = {
   clinical: "Clinical documents", admin: "Administrative documents", patient: "Documents from the patient", both: "Clinical and administrative documents",
@@ -69,6 +69,7 @@ export function verdict(said) {
 // What is to be known at a glance beside the verdict; only what is there, and not what the verdict says already.
 export function chips(said) {
   const word = verdict(said).word;
+  const told = said.needs.filter((code) => code !== "OTH");
   const authorization = said.covered === "not-covered" ? undefined : AUTHORIZATION[said.authorization];
   return [
     said.billing && `Billed as ${said.billing}`,
@@ -76,7 +77,8 @@ export function chips(said) {
     said.satisfied && `Authorization ${said.satisfied}`,
     ...said.documents.map((code) => DOCUMENTS[code] ?? code),
     said.questionnaires.length && "A form to fill in",
-    said.needs.length && `Tell ${said.needs.map((code) => NEEDS[code] ?? code).join(", ")}`,
+    told.length && `Tell ${told.map((code) => NEEDS[code] ?? code).join(", ")}`,
+    said.needs.includes("OTH") && "More information is needed",
     said.expires && `Good until ${said.expires}`,
   ].filter(Boolean);
 }

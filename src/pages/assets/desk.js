@@ -82,6 +82,7 @@ function supersede() {
   at("earlier").hidden = false;
   at("cards").replaceChildren();
   at("exchange").hidden = true;
+  at("state").textContent = "The order has changed since. Sign to ask the payer again.";
   answered = null;
 }
 
