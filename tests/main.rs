@@ -29,3 +29,4 @@ mod order_bytes;
 mod policies;
 mod review;
 mod rule_change;
+mod security;
