@@ -4,7 +4,7 @@
 //! In made ones `NOW` stands for this second, and `SOON` for one in four minutes.
 #![no_main]
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 
 use covenant::auth::Doorman;
@@ -23,7 +23,8 @@ struct Door {
     doorman: Doorman,
     began: i64,
     runtime: Runtime,
-    used: Mutex<HashSet<String>>,
+    /// Each `jti`, and until when it is remembered.
+    used: Mutex<HashMap<String, i64>>,
 }
 
 static DOOR: LazyLock<Door> = LazyLock::new(|| {
@@ -58,8 +59,8 @@ fn object(text: &str) -> Option<Map<String, Value>> {
     serde_json::from_str(text).ok()
 }
 
-/// The `jti` of a token that is good, as long as this second is not the first or last of it; `None` for one that is not.
-fn good(header: &str, claims: &str) -> Option<String> {
+/// The `jti` of a token that is good, and until when it could be used again.
+fn good(header: &str, claims: &str) -> Option<(String, i64)> {
     let (header, claims) = (object(header)?, object(claims)?);
     let says = |object: &Map<String, Value>, name: &str, text: &str| object.get(name)?.as_str().map(|it| it == text);
     let typed = header.get("typ").is_none_or(|it| it.as_str().is_some_and(|it| it.eq_ignore_ascii_case("JWT")));
@@ -78,7 +79,7 @@ fn good(header: &str, claims: &str) -> Option<String> {
     let called = claims.get("tenant").is_none_or(Value::is_string);
     let id = claims.get("jti")?.as_str().filter(|id| !id.is_empty() && id.chars().count() <= 256)?;
     let all = typed && !foreign && keyed && for_us && timely && short && called && says(&claims, "iss", ISSUER)?;
-    all.then(|| id.to_owned())
+    all.then(|| (id.to_owned(), expires + 60))
 }
 
 fn is_let_in(header: &str) -> bool {
@@ -96,11 +97,19 @@ fn made(signed: bool, header: &str, claims: &str) {
         _ => format!("{}.{}.{}", encoded(&header), encoded(&claims), encoded([7; 96])),
     };
     let is_let_in = is_let_in(&format!("Bearer {token}"));
-    if before != good(&header, &claims) || now() <= DOOR.began + 1 {
+    // A second that ends meanwhile may be one that matters.
+    let ends_now = |until: &i64| (until - now()).abs() <= 2;
+    let is_close = before.iter().any(|(id, _)| DOOR.used.lock().unwrap().get(id).is_some_and(ends_now));
+    if is_close || before != good(&header, &claims) || now() <= DOOR.began + 1 {
         return;
     }
-    let expected = before.filter(|_| signed && token.len() <= 8 * 1024);
-    let expected = expected.is_some_and(|id| DOOR.used.lock().unwrap().insert(id));
+    let expected = before.filter(|_| signed && token.len() <= 8 * 1024).is_some_and(|(id, until)| {
+        let forgotten = DOOR.used.lock().unwrap().get(&id).is_none_or(|until| *until < now());
+        if forgotten {
+            DOOR.used.lock().unwrap().insert(id, until);
+        }
+        forgotten
+    });
     assert_eq!(is_let_in, expected, "{header} {claims}");
 }
 

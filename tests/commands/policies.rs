@@ -140,6 +140,19 @@ fn p01_a_case_that_does_not_come_out_as_expected_is_refused_with_its_row() {
 }
 
 #[test]
+fn p01_a_row_of_cases_that_stands_for_none_or_for_more_than_can_be_tried_is_refused() {
+    let file = "policies/633/cases/golden.json";
+    let given = |facts: Value| move |table: &mut Value| table["cases"][0]["given"] = facts;
+    let none = json!({"code": "CPT 47371", "diagnosis": []});
+    check(&PolicyFolder::copy().changing(file, given(none))).failed(2, &[file, "stands for no case"]);
+    // A million million million cases in a few hundred bytes.
+    let many = json!(vec!["1"; 100]);
+    let names = ["age", "quantity", "code", "billing", "diagnosis", "history", "performer", "setting", "plan"];
+    let all: Value = names.iter().map(|name| ((*name).to_owned(), many.clone())).collect();
+    check(&PolicyFolder::copy().changing(file, given(all))).failed(2, &[file, "more cases than can be tried"]);
+}
+
+#[test]
 fn p01_a_place_to_fill_that_is_not_known_is_refused() {
     for text in ["{{patient}}", "{{code", "{{ code }}"] {
         let titled = |rules: &mut Value| rules["action"][0]["title"] = json!(format!("Not covered: {text}"));
