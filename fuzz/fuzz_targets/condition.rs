@@ -15,7 +15,7 @@ use covenant_fuzz::laws_support::Draw;
 use libfuzzer_sys::fuzz_target;
 
 /// Facts that are tried on each set.
-const ORDERS: usize = 6;
+const ORDERS: usize = 30;
 
 fn only<'p>(given: &Given, set: &'p PolicySet) -> Determination<'p> {
     let mut decided = decide(&facts(given, set), set);
