@@ -17,8 +17,8 @@ use proptest::test_runner::Config;
 use serde_json::Value;
 
 use crate::laws_support::{Draw, SET};
-use files::{facts, load, prove};
-use guide::{broken, repetitions, written};
+use files::{facts, load, prove, shuffled};
+use guide::{broken, repetitions, sorted, written};
 use model::{CLINICAL, COVERED, Given, Model, PA_NEEDED, UNKNOWN};
 
 /// Facts that are tried on each set.
@@ -208,25 +208,4 @@ fn law_7_every_answer_from_the_default_policies_satisfies_the_guide() {
         facts.to_be_performed = next(20) > 0;
         satisfies_the_guide(&facts, &SET);
     }
-}
-
-/// The same files and the cases in them, in another order.
-fn shuffled(files: &[File], draw: &mut Draw<'_>) -> Vec<File> {
-    let mut files = files.to_vec();
-    for file in files.iter_mut().filter(|file| file.path.starts_with("policies/")) {
-        let mut definition: Value = serde_json::from_slice(&file.bytes).unwrap();
-        let cases = definition["action"][0]["action"][0]["action"].as_array_mut().unwrap();
-        draw.shuffle(cases);
-        file.bytes = serde_json::to_vec(&definition).unwrap();
-    }
-    draw.shuffle(&mut files);
-    files
-}
-
-/// What an answer says, in no order.
-fn sorted(body: &str) -> Vec<String> {
-    let parts = repetitions(body).into_iter().flat_map(|it| it["extension"].as_array().cloned().unwrap());
-    let mut parts: Vec<String> = parts.map(|part| part.to_string()).collect();
-    parts.sort();
-    parts
 }

@@ -31,3 +31,4 @@ mod policies;
 mod policy_pages;
 mod review;
 mod rule_change;
+mod security;

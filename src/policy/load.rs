@@ -112,8 +112,9 @@ pub fn hash(files: &[File]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Files are the operator's own: only what could exhaust the machine is bounded.
-const LIMITS: Limits = Limits::of_text(128, 10_000_000);
+/// Files are the operator's own: only what could exhaust the machine is bounded. Policies nest to 16; what reads them uses
+/// the more stack the deeper they do, and would end the server at a hundred.
+const LIMITS: Limits = Limits::of_text(32, 10_000_000);
 
 /// Reads a set.
 ///
@@ -124,9 +125,12 @@ pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
     let (mut resources, mut cases, mut contained) = (Vec::new(), Vec::new(), HashMap::new());
     for file in files {
         problems.file.clone_from(&file.path);
-        // A member that stands twice is a rule that is lost: the reader would keep the last.
-        if let Err(JsonError { fault: JsonFault::Duplicate, line, column }) = Json::scan(&file.bytes, &LIMITS) {
-            problems.add(format!("line {line}, column {column}"), "a member of this name stands in the object before");
+        if let Err(error) = Json::scan(&file.bytes, &LIMITS) {
+            let JsonError { fault, line, column } = error;
+            if let Some(what) = unfit(fault) {
+                problems.add(format!("line {line}, column {column}"), what);
+                continue;
+            }
         }
         if file.path.contains("/cases/") {
             cases.push(file.clone());
@@ -144,6 +148,19 @@ pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
     match set {
         Some(set) if problems.found.is_empty() => Ok(Draft { set, cases }),
         _ => Err(problems.found),
+    }
+}
+
+/// What is wrong with a text that the reader would not mind, or not survive.
+fn unfit(fault: JsonFault) -> Option<&'static str> {
+    match fault {
+        // It would say so itself, and why.
+        JsonFault::Syntax => None,
+        // It would keep the last: a rule that is lost.
+        JsonFault::Duplicate => Some("a member of this name stands in the object before"),
+        JsonFault::Depth => Some("is nested deeper than 32 levels"),
+        JsonFault::Nodes => Some("has more than 10,000,000 values"),
+        JsonFault::Control => Some("is a control character, which FHIR does not allow"),
     }
 }
 

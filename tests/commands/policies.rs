@@ -46,6 +46,20 @@ fn p01_malformed_json_is_refused_with_its_file_and_line() {
     check(&PolicyFolder::copy().writing(file, "[]")).failed(2, &[file]);
 }
 
+/// The text of rules whose actions are in each other, so many levels of JSON deep.
+fn nested(levels: usize) -> String {
+    let around = (levels - 3) / 2;
+    let actions = format!("{}[{{\"title\":\"a\"}}]{}", "[{\"action\":".repeat(around), "}]".repeat(around));
+    format!(r#"{{"resourceType":"PlanDefinition","status":"active","action":{actions}}}"#)
+}
+
+#[test]
+fn p01_a_file_that_is_nested_too_deep_or_holds_control_characters_is_refused_with_its_place() {
+    check(&PolicyFolder::copy().writing(RULES, &nested(33))).failed(2, &[RULES, "line 1", "nested deeper than 32"]);
+    let deep = format!(r#"{{"a":"\u0008","b":{}}}"#, nested(120));
+    check(&PolicyFolder::copy().writing(RULES, &deep)).failed(2, &[RULES, "line 1", "control character"]);
+}
+
 #[test]
 fn p01_what_fhir_does_not_know_is_refused_with_its_element() {
     refused(|rules| rules["actoin"] = json!([]), &[RULES, "actoin"]);
@@ -140,6 +154,19 @@ fn p01_a_case_that_does_not_come_out_as_expected_is_refused_with_its_row() {
 }
 
 #[test]
+fn p01_a_row_of_cases_that_stands_for_none_or_for_more_than_can_be_tried_is_refused() {
+    let file = "policies/633/cases/golden.json";
+    let given = |facts: Value| move |table: &mut Value| table["cases"][0]["given"] = facts;
+    let none = json!({"code": "CPT 47371", "diagnosis": []});
+    check(&PolicyFolder::copy().changing(file, given(none))).failed(2, &[file, "stands for no case"]);
+    // A million million million cases in a few hundred bytes.
+    let many = json!(vec!["1"; 100]);
+    let names = ["age", "quantity", "code", "billing", "diagnosis", "history", "performer", "setting", "plan"];
+    let all: Value = names.iter().map(|name| ((*name).to_owned(), many.clone())).collect();
+    check(&PolicyFolder::copy().changing(file, given(all))).failed(2, &[file, "more cases than can be tried"]);
+}
+
+#[test]
 fn p01_a_place_to_fill_that_is_not_known_is_refused() {
     for text in ["{{patient}}", "{{code", "{{ code }}"] {
         let titled = |rules: &mut Value| rules["action"][0]["title"] = json!(format!("Not covered: {text}"));
@@ -212,7 +239,11 @@ fn p02_a_changed_folder_serves_once_it_is_proved_and_until_then_the_old_set_does
     // Twice the time in which a set that holds would have served.
     thread::sleep(Duration::from_secs(4));
     assert!(summary(&server.sign(order("47383")).decided()).starts_with("Changed once"));
-    let folder = titled(folder, "Changed twice: {{code}}");
+    // What reads it would use more stack than a thread has.
+    let folder = folder.writing(RULES, &nested(120));
+    thread::sleep(Duration::from_secs(4));
+    assert!(summary(&server.sign(order("47383")).decided()).starts_with("Changed once"));
+    let folder = titled(folder.writing(RULES, &text), "Changed twice: {{code}}");
     until(&server, |reply| summary(reply).starts_with("Changed twice"));
     drop(folder);
     assert!(!before.starts_with("Changed"));

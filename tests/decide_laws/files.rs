@@ -13,7 +13,7 @@ use super::model::{
     CLINICAL, COVERED, Case, DIAGNOSES, DOC_NEEDED, Given, Known, Model, NARROW, Outcome, PA_NEEDED, PERFORMERS, PLANS,
     SETTINGS, UNLISTED, Version, Wanted,
 };
-use crate::laws_support::TODAY;
+use crate::laws_support::{Draw, TODAY};
 
 const BASE: &str = "https://covenant.example/fhir/";
 const CPT: &str = "http://www.ama-assn.org/go/cpt";
@@ -168,6 +168,19 @@ fn outcome(outcome: &Outcome, id: &str) -> Vec<Value> {
     }
     parts.push(json!({"url": "reason", "valueCodeableConcept": {"text": format!("{id} says so of {{{{code}}}}")}}));
     parts
+}
+
+/// The same files and the cases in them, in another order.
+pub fn shuffled(files: &[File], draw: &mut Draw<'_>) -> Vec<File> {
+    let mut files = files.to_vec();
+    for file in files.iter_mut().filter(|file| file.path.starts_with("policies/")) {
+        let mut definition: Value = serde_json::from_slice(&file.bytes).unwrap();
+        let cases = definition["action"][0]["action"][0]["action"].as_array_mut().unwrap();
+        draw.shuffle(cases);
+        file.bytes = serde_json::to_vec(&definition).unwrap();
+    }
+    draw.shuffle(&mut files);
+    files
 }
 
 /// Loads files without proving them.

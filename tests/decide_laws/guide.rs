@@ -54,6 +54,14 @@ pub fn repetitions(body: &str) -> Vec<Value> {
     found
 }
 
+/// What an answer says, in no order.
+pub fn sorted(body: &str) -> Vec<String> {
+    let parts = repetitions(body).into_iter().flat_map(|it| it["extension"].as_array().cloned().unwrap());
+    let mut parts: Vec<String> = parts.map(|part| part.to_string()).collect();
+    parts.sort();
+    parts
+}
+
 /// The first rule that a repetition breaks.
 pub fn broken(repetition: &Value, version: Version) -> Option<&'static str> {
     let parts = repetition["extension"].as_array()?;

@@ -72,9 +72,14 @@ pub fn open(scheme: Scheme, width: u32) -> Option<Browser> {
         format!("--window-size={width},1000"),
         format!("--user-data-dir={}", profile.path().display()),
     ];
-    let capabilities =
-        json!({ "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "browser": "ALL" } });
-    let Value::Object(capabilities) = capabilities else { unreachable!("an object was written") };
+    let mut options = json!({ "args": arguments });
+    if width < NARROWEST_WINDOW {
+        let metrics = json!({ "width": width, "height": 844, "pixelRatio": 1.0, "mobile": true, "touch": false });
+        options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+    }
+    let Value::Object(capabilities) = json!({ "goog:chromeOptions": options }) else {
+        unreachable!("an object was written")
+    };
     let address = format!("http://127.0.0.1:{port}");
     let client = Client::with_capabilities_and_connector(&address, &capabilities, HttpConnector::new());
     let client = runtime.block_on(client).unwrap_or_else(|error| {

@@ -6,6 +6,7 @@ use fhir_resources::File;
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use super::MOST_COMBINATIONS;
 use crate::decide::decide;
 use crate::decide::determination::{Determination, InfoNeeded, Needs, PaNeeded, Shown};
 use crate::decide::facts::{Authorized, Companion, Cover, Days, Fact, Facts, InForce};
@@ -70,6 +71,15 @@ pub(super) fn run(file: &File, set: &PolicySet, today: Date, problems: &mut Vec<
     };
     let mut count = 0;
     for row in &table.cases {
+        let lists: Vec<usize> = row.given.values().map(|values| values.as_slice().len()).collect();
+        if lists.contains(&0) {
+            problem(row.name.clone(), "stands for no case".to_owned());
+            continue;
+        }
+        if lists.into_iter().fold(1, usize::saturating_mul) > MOST_COMBINATIONS {
+            problem(row.name.clone(), "stands for more cases than can be tried".to_owned());
+            continue;
+        }
         for given in each(&row.given) {
             count += 1;
             let found =

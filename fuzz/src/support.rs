@@ -1,0 +1,4 @@
+//! Clients that sign.
+
+#[path = "../../tests/support/tokens.rs"]
+pub mod tokens;
