@@ -199,10 +199,14 @@ fn without_tokens_nobody_is_an_operator() {
 #[test]
 fn the_public_listener_has_none_of_these_routes_whoever_asks() {
     let app = app();
-    for path in OPEN.iter().chain(&CLOSED) {
+    for path in OPEN.iter().chain(&CLOSED).filter(|path| **path != "/policies") {
         app.get(path).refused(404, "not-found");
         app.get_as_operator(path, SECRET).refused(404, "not-found");
     }
+    // What anybody reads of the policies is another thing than what operators are told of the set.
+    let read = app.get_as_operator("/policies", SECRET);
+    assert_eq!(read.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(read.body, app.get("/policies").body);
 }
 
 #[test]

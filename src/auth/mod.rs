@@ -82,7 +82,7 @@ impl VerifiedClient {
 }
 
 /// What is known of a caller before it is let in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Caller<'c> {
     /// Its Authorization header.
     pub authorization: Option<&'c str>,
@@ -93,6 +93,8 @@ pub struct Caller<'c> {
     /// The certificate that its connection has shown.
     pub certificate: Option<&'c Fingerprint>,
 }
+
+untold!(Caller<'_>);
 
 /// Who is let in, and how that is known.
 #[derive(Debug)]

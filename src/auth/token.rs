@@ -23,7 +23,6 @@ const LIMITS: Limits = Limits::of_text(16, 1_000);
 const KEYS_OF_ITS_OWN: [&str; 5] = ["jwk", "x5u", "x5c", "crit", "b64"];
 
 /// A token whose signature is not looked at yet: nothing in it is to be believed.
-#[derive(Debug)]
 pub(super) struct Token<'t> {
     /// Header and claims, as they were signed.
     pub(super) message: &'t str,
@@ -35,7 +34,6 @@ pub(super) struct Token<'t> {
 }
 
 /// What a token says.
-#[derive(Debug)]
 pub(super) struct Claims {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
@@ -45,6 +43,8 @@ pub(super) struct Claims {
     pub(super) id: String,
     pub(super) tenant: Option<String>,
 }
+
+untold!(Token<'_>, Claims);
 
 /// What is asked of the times of a token, all in seconds.
 #[derive(Debug, Clone, Copy)]

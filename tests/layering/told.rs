@@ -5,22 +5,28 @@ use std::collections::BTreeSet;
 use super::{Source, sources};
 
 /// Rooms that see what callers send.
-const ROOMS: [&str; 9] = ["answer", "decide", "gather", "http", "metrics", "record", "render", "request", "review"];
+const ROOMS: [&str; 10] =
+    ["answer", "auth", "decide", "gather", "http", "metrics", "record", "render", "request", "review"];
 
 /// What can hold a text.
 const TEXTS: [&str; 7] = ["String", "Value", "RawValue", "Bytes", "Cow", "str", "u8"];
 
-/// Types with texts that are printed, since their texts are our own: of the policy set, of the operator's files and tables,
+/// Types with texts that are printed, since their texts are our own: of the policy set, of the operator's files, registrations and tables,
 /// places in a request without its values, names of members that a schema has.
-const OUR_OWN: [&str; 35] = [
+const OUR_OWN: [&str; 44] = [
     "About",
     "Candidate",
+    "ClientKeys",
+    "Clients",
+    "ClientsError",
     "Coding",
     "ContactPoint",
     "Determined",
     "Documentation",
+    "Doorman",
     "EhrError",
     "Figures",
+    "Fingerprint",
     "GatherError",
     "Glance",
     "Holds",
@@ -34,6 +40,9 @@ const OUR_OWN: [&str; 35] = [
     "Options",
     "PaNeeded",
     "Period",
+    "Rates",
+    "Registered",
+    "Registration",
     "RequestError",
     "ReviewError",
     "Row",
@@ -46,6 +55,7 @@ const OUR_OWN: [&str; 35] = [
     "Topic",
     "Trace",
     "Trouble",
+    "VerifiedClient",
     "Walked",
     "Wrapped",
 ];
