@@ -11,10 +11,8 @@ use covenant::decide::decide;
 use covenant::decide::determination::{Determination, InfoNeeded, Needs, PaNeeded};
 use covenant::policy::model::{Coding, PolicySet};
 use covenant::request::version::Version;
-use fhir_resources::File;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use serde_json::Value;
 
 use crate::laws_support::{Draw, SET};
 use files::{facts, load, prove, shuffled};
