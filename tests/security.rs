@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use crate::laws_support::{files_under, repository};
 
@@ -30,10 +31,9 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The module of a file of `tests` or `src`.
+/// The module of a file of `src`.
 fn module(path: &str) -> String {
-    let inside = path.strip_prefix("tests/").or(path.strip_prefix("src/")).unwrap_or(path);
-    let inside = inside.strip_suffix(".rs").unwrap();
+    let inside = path.strip_prefix("src/").unwrap().strip_suffix(".rs").unwrap();
     inside.strip_suffix("/mod").unwrap_or(inside).replace('/', "::")
 }
 
@@ -41,23 +41,30 @@ fn module(path: &str) -> String {
 fn tests_of(path: &str, text: &str) -> Vec<String> {
     let (mut found, mut is_test, mut inner) = (Vec::new(), false, "");
     for line in text.lines().map(str::trim) {
-        match line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
+        match line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
             Some((name, _)) if std::mem::take(&mut is_test) => found.push(format!("{}{inner}::{name}", module(path))),
             _ if line == "mod tests {" => inner = "::tests",
-            _ => is_test |= line.starts_with("#[") && line.ends_with("test]"),
+            _ => is_test |= line == "#[test]",
         }
     }
     found
 }
 
-fn tests() -> BTreeSet<String> {
-    let files = ["tests", "src"].into_iter().flat_map(|folder| files_under(&repository(folder)));
-    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let of = |path: std::path::PathBuf| {
+/// The code of the server: path and text of each file.
+fn sources() -> impl Iterator<Item = (String, String)> {
+    let files = files_under(&repository("src")).into_iter();
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).map(|path| {
         let inside = path.strip_prefix(repository("")).unwrap().to_str().unwrap().replace('\\', "/");
-        tests_of(&inside, &fs::read_to_string(&path).unwrap())
-    };
-    files.flat_map(of).collect()
+        (inside, fs::read_to_string(&path).unwrap())
+    })
+}
+
+/// All tests: those of this program as it lists them itself, and those of the modules.
+fn tests() -> BTreeSet<String> {
+    let listed = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let here = listed.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned);
+    here.chain(sources().flat_map(|(path, text)| tests_of(&path, &text))).collect()
 }
 
 #[test]
@@ -107,16 +114,14 @@ fn nothing_is_read_as_xml() {
     // On this rest the exceptions in deny.toml for what fhirbolt brings to read XML.
     let reader = fs::read_to_string(repository("fhir-resources/lib.rs")).unwrap();
     assert!(reader.contains("fhirbolt::json") && !reader.contains("fhirbolt::xml"));
-    let sources = files_under(&repository("src"));
-    let rust = sources.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    assert!(rust.into_iter().all(|path| !fs::read_to_string(path).unwrap().contains("fhirbolt")));
+    assert!(sources().all(|(_, text)| !text.contains("fhirbolt::")));
 }
 
 #[test]
 fn tests_are_found_by_the_names_that_they_run_under() {
     let text = "fn no() {}\n#[test]\nfn plain() {}\nmod tests {\n    #[test]\n    fn inner() {}\n}\n";
     assert_eq!(tests_of("src/a/mod.rs", text), ["a::plain", "a::tests::inner"]);
-    assert_eq!(tests_of("tests/a/b.rs", "#[test]\n#[allow(x)]\nfn t() {}"), ["a::b::t"]);
+    assert_eq!(tests_of("src/a/tests.rs", "#[test]\n#[allow(x)]\nfn t() {}"), ["a::tests::t"]);
     assert!(tests().contains("security::tests_are_found_by_the_names_that_they_run_under"));
     assert!(tests().contains("outbound::address::tests::an_address_beside_those_is_public"));
     let row = "| R1 | a | b | `c` |";

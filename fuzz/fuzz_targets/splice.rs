@@ -44,7 +44,7 @@ fn given(seed: u8, sent: &str) {
         hook: Hook::OrderSign,
         version,
         options: &Options::default(),
-        coverage: Some("Coverage/example-coverage").filter(|_| seed % 5 > 0),
+        coverage: Some("Coverage/example-coverage").filter(|_| !seed.is_multiple_of(5)),
         record: None,
         patient: "1",
         encounter: None,
