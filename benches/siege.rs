@@ -2,7 +2,8 @@
 //! five times the load that it can bear.
 //!
 //! `cargo bench --bench siege`; with `-- quick` after it, only to see that it runs; with `slow` or `overload`, that half alone.
-//! The server is a process of its own with a ledger of its own; the load comes from this one and shares its cores.
+//! The server is a process of its own with a ledger of its own, on a core; the load comes from this one, on
+//! another. Without `taskset` they share what there is. Variables that set limits are the server's too.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -13,6 +14,8 @@
     clippy::print_stdout
 )]
 
+#[path = "siege/cores.rs"]
+mod cores;
 #[path = "siege/good.rs"]
 mod good;
 #[path = "siege/served.rs"]
@@ -41,6 +44,8 @@ fn main() {
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
     let (quick, files) = (has("quick"), rlimit::increase_nofile_limit(u64::MAX).unwrap());
     println!("{files} files may be open in a process");
+    let alone = cores::stay_on(cores::LOAD);
+    println!("{}", cores::said(alone));
     if !has("overload") {
         let wanted = if quick { 500 } else { 10_000 };
         // Good callers have some too.
@@ -48,18 +53,18 @@ fn main() {
         if sockets < wanted {
             println!("{wanted} slow sockets are not possible, {sockets} are");
         }
-        slow_sockets(sockets, Duration::from_secs(if quick { 8 } else { 60 }));
+        slow_sockets(alone, sockets, Duration::from_secs(if quick { 8 } else { 60 }));
     }
     if !has("slow") {
         let time = Duration::from_secs(if quick { 2 } else { 15 });
         let callers = CALLERS.min(usize::try_from(files.saturating_sub(OWN_FILES)).unwrap());
-        overload(if quick { &[64] } else { &[8, 16, 32, 64, 128, 256] }, callers, time);
+        overload(alone, if quick { &[64] } else { &[8, 16, 32, 64, 128, 256] }, callers, time);
     }
 }
 
 /// Good calls beside slow sockets and without them.
-fn slow_sockets(sockets: usize, time: Duration) {
-    let server = Served::start();
+fn slow_sockets(alone: bool, sockets: usize, time: Duration) {
+    let server = Served::start(alone);
     let before = server.memory();
     let without = at_rate(server.address, RATE, 64, time.min(Duration::from_secs(15)));
     println!("{RATE} good calls a second, nobody else: {without}");
@@ -78,8 +83,8 @@ fn slow_sockets(sockets: usize, time: Duration) {
 }
 
 /// What is answered at the best of times, and when five times as much is asked.
-fn overload(concurrent: &[usize], callers: usize, time: Duration) {
-    let server = Served::start();
+fn overload(alone: bool, concurrent: &[usize], callers: usize, time: Duration) {
+    let server = Served::start(alone);
     // Warm.
     closed_loop(server.address, 16, Duration::from_secs(1));
     let peaks = concurrent.iter().map(|concurrent| {

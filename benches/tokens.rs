@@ -2,7 +2,8 @@
 //! looked at; and what good callers keep beside a flood of bad signatures from another address (FAULTS A24).
 //! `cargo bench --bench tokens`; with `-- quick` after it, only to see that it runs.
 //!
-//! The load comes from other processes, so that its CPU is not counted.
+//! The load comes from other processes, so that its CPU is not counted, on another core where `taskset` is there. Those good
+//! callers who are counted beside the flood are on the server's core.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -12,6 +13,8 @@
     clippy::print_stdout
 )]
 
+#[path = "siege/cores.rs"]
+mod cores;
 #[allow(dead_code)]
 #[path = "../tests/support/tokens.rs"]
 mod tokens;
@@ -62,6 +65,8 @@ fn main() {
         }
         _ => {}
     }
+    let alone = cores::stay_on(cores::SERVER);
+    println!("{}", cores::said(alone));
     let quick = arguments.iter().any(|argument| argument == "quick");
     let set = Arc::new(covenant::policy::open(None, jiff::civil::date(2026, 11, 22)).unwrap().set);
     let folder = tempfile::tempdir().unwrap();
@@ -73,12 +78,19 @@ fn main() {
     let open = serve(&set, folder.path(), None);
     let guarded = serve(&set, folder.path(), Some(&clients));
     let (rounds, requests) = if quick { (1, 200) } else { (ROUNDS, REQUESTS) };
-    compare(folder.path(), [open, guarded], &signers, rounds, requests);
-    flooded(folder.path(), guarded, &signers[0], if quick { 1 } else { 20 });
+    compare(alone, folder.path(), [open, guarded], &signers, rounds, requests);
+    flooded(alone, folder.path(), guarded, &signers[0], if quick { 1 } else { 20 });
 }
 
 /// What each kind of call costs: CPU time, and the time until it is answered.
-fn compare(folder: &Path, [open, guarded]: [SocketAddr; 2], signers: &[Signer; 2], rounds: usize, requests: usize) {
+fn compare(
+    alone: bool,
+    folder: &Path,
+    [open, guarded]: [SocketAddr; 2],
+    signers: &[Signer; 2],
+    rounds: usize,
+    requests: usize,
+) {
     let kinds =
         [("no token", open, None), ("ES384", guarded, Some(&signers[0])), ("RS384", guarded, Some(&signers[1]))];
     let mut spent = [const { Vec::new() }; 3];
@@ -89,7 +101,8 @@ fn compare(folder: &Path, [open, guarded]: [SocketAddr; 2], signers: &[Signer; 2
             let tokens = (0..requests).map(|_| signer.map_or_else(|| "none".to_owned(), fresh));
             std::fs::write(&file, tokens.collect::<Vec<_>>().join("\n")).unwrap();
             let before = ProcessTime::now();
-            let out = child(&["load", &address.to_string(), file.to_str().unwrap()]).stdout(Stdio::piped()).output();
+            let out =
+                child(alone, &["load", &address.to_string(), file.to_str().unwrap()]).stdout(Stdio::piped()).output();
             let out = out.unwrap();
             assert!(out.status.success(), "{out:?}");
             // The first round warms up.
@@ -113,23 +126,23 @@ fn compare(folder: &Path, [open, guarded]: [SocketAddr; 2], signers: &[Signer; 2
 }
 
 /// What good callers keep while bad signatures come from another address.
-fn flooded(folder: &Path, address: SocketAddr, signer: &Signer, seconds: u64) {
+fn flooded(alone: bool, folder: &Path, address: SocketAddr, signer: &Signer, seconds: u64) {
     let forger = Signer::es384("ec");
     let forged = folder.join("forged");
     // Each is looked at as far as its signature, until its address is not looked at any more.
     let tokens: Vec<String> = (0..200).map(|_| fresh(&forger)).collect();
     std::fs::write(&forged, tokens.join("\n")).unwrap();
-    let alone = goodput(address, signer, seconds);
+    let before = goodput(address, signer, seconds);
     let arguments = ["flood", &address.to_string(), forged.to_str().unwrap(), &(seconds + 1).to_string()];
-    let mut flood = child(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut flood = child(alone, &arguments).stdout(Stdio::piped()).spawn().unwrap();
     thread::sleep(Duration::from_millis(500));
     let beside = goodput(address, signer, seconds);
     let mut said = String::new();
     BufReader::new(flood.stdout.take().unwrap()).read_line(&mut said).unwrap();
     assert!(flood.wait().unwrap().success());
     println!(
-        "good callers alone {alone:.0} answers a second; beside the flood {beside:.0}, {:.0} %",
-        100.0 * beside / alone
+        "good callers alone {before:.0} answers a second; beside the flood {beside:.0}, {:.0} %",
+        100.0 * beside / before
     );
     println!("  the flood: {}", said.trim());
 }
@@ -164,8 +177,9 @@ fn median(all: &mut [f64]) -> f64 {
     all[all.len() / 2]
 }
 
-fn child(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+fn child(alone: bool, arguments: &[&str]) -> Command {
+    let own = std::env::current_exe().unwrap();
+    let mut command = cores::command_on(alone.then_some(cores::LOAD), own.to_str().unwrap());
     command.args(arguments);
     command
 }

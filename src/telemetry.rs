@@ -8,6 +8,8 @@ pub mod ledger;
 pub mod recent;
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -152,6 +154,36 @@ pub fn heard(id: &str, service: &str, items: usize, micros: u64) {
     tracing::info!(id, service, items, micros, "heard");
 }
 
+/// Calls for which there was no place. One line in a second tells of all of them.
+#[derive(Debug, Default)]
+pub struct Shed(Mutex<Untold>);
+
+#[derive(Debug, Default)]
+struct Untold {
+    calls: u64,
+    told: Option<Instant>,
+}
+
+impl Shed {
+    /// One more.
+    pub fn one(&self) {
+        if let Some(calls) = self.one_at(Instant::now()) {
+            tracing::error!(calls, fault = "us", "there was no place for calls, so many since this was last told");
+        }
+    }
+
+    /// How many are to be told of, if any are now.
+    fn one_at(&self, now: Instant) -> Option<u64> {
+        let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.calls += 1;
+        if untold.told.is_some_and(|told| now.saturating_duration_since(told) < Duration::from_secs(1)) {
+            return None;
+        }
+        untold.told = Some(now);
+        Some(std::mem::take(&mut untold.calls))
+    }
+}
+
 /// What is said of one answered or refused request.
 #[derive(Debug, Clone)]
 pub struct RequestLine<'a> {
@@ -217,4 +249,18 @@ pub fn ehr_not_registered() {
 /// A FHIR server has failed so often that it is not asked for a while.
 pub fn ehr_left_alone(origin: &str) {
     tracing::warn!(origin, fault = "ehr", "the EHR keeps failing and is left alone for a while");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::Shed;
+
+    #[test]
+    fn t15_calls_without_a_place_are_told_of_once_in_a_second_and_none_is_left_out() {
+        let (shed, began) = (Shed::default(), Instant::now());
+        let told = (0..2500).filter_map(|millis| shed.one_at(began + Duration::from_millis(millis)));
+        assert_eq!(told.collect::<Vec<_>>(), [1, 1000, 1000]);
+    }
 }

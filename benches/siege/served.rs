@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
+
+use crate::cores::{self, command_on};
 
 /// A running server. It is killed in the end.
 pub struct Served {
@@ -16,13 +18,16 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts it on a free port, with a ledger of its own.
-    pub fn start() -> Self {
+    /// Starts it on a free port, with a ledger of its own; on a core of its own, if it is to be.
+    pub fn start(alone: bool) -> Self {
         let place = tempfile::tempdir().unwrap();
         let log = File::create(place.path().join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_covenant"))
+        let limits = std::env::vars().filter(|(name, _)| name.starts_with("COVENANT_LIMITS_"));
+        let mut child = command_on(alone.then_some(cores::SERVER), env!("CARGO_BIN_EXE_covenant"))
             .current_dir(place.path())
             .env_clear()
+            .envs(limits)
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .envs([("COVENANT_LISTEN", "127.0.0.1:0"), ("COVENANT_OPS_LISTEN", "")])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

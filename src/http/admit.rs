@@ -1,11 +1,22 @@
 //! The door: every handler of the public listener asks here who is calling.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 
 use super::problem::Problem;
 use super::{App, proxy};
 use crate::auth::{self, Caller, Fingerprint, VerifiedClient};
+
+/// Whether somebody was let in by a connection before.
+#[derive(Debug, Default)]
+pub(super) struct LetIn(AtomicBool);
+
+/// Whether somebody was let in before by the connection that a request comes by.
+pub(super) fn was_let_in(request: &HttpRequest) -> bool {
+    request.conn_data::<LetIn>().is_some_and(|connection| connection.0.load(Ordering::Relaxed))
+}
 
 /// The verified client that calls, or why it is not let in. The call is what the request is logged under.
 pub(super) async fn admit(app: &App, request: &HttpRequest, call: &str) -> Result<VerifiedClient, Problem> {
@@ -23,5 +34,8 @@ pub(super) async fn admit(app: &App, request: &HttpRequest, call: &str) -> Resul
             doorman.admit(caller, call).await
         }
     };
+    if let (Ok(_), Some(connection)) = (&admitted, request.conn_data::<LetIn>()) {
+        connection.0.store(true, Ordering::Relaxed);
+    }
     admitted.map_err(Problem::Unknown)
 }

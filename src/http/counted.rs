@@ -12,6 +12,11 @@ impl App {
         self.manner.limits.in_flight.saturating_sub(self.places.available_permits())
     }
 
+    /// Whether no other call would be answered now.
+    pub(super) fn is_busy(&self) -> bool {
+        self.work.is_full() || self.places.available_permits() == 0
+    }
+
     /// Counts what was decided, once it is recorded.
     pub(super) fn determined(&self, determined: &[Determined]) {
         for Determined { covered, pa_needed, policy, product } in determined {

@@ -43,7 +43,10 @@ pub(super) async fn feedback(
             let row = problem.row();
             let (status, issue, fault) = (row.status, row.issue, problem.fault());
             app.counters.refused(service, issue, status, fault);
-            RequestLine { id: &call, service, status, issue, fault: Some(fault), orders: 0, micros }.log();
+            match problem {
+                Problem::Busy => app.shed.one(),
+                _ => RequestLine { id: &call, service, status, issue, fault: Some(fault), orders: 0, micros }.log(),
+            }
             problem.response(&call)
         }
     };
@@ -58,11 +61,13 @@ async fn story(
     payload: &mut Payload,
     call: &str,
 ) -> Result<Recorded<usize>, Problem> {
+    body::unless_busy(app, request, payload).await?;
     let client = admit::admit(app, request, call).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+    let _begun = app.work.begin()?;
     let keeping = keep(app.clone().into_inner(), client, service, body);
     // A panic is this call's alone (FAULTS P07).
     AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or_else(|_| Err(app.panicked()))

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::problem::Problem;
+use super::work::{Begun, Resting};
 use super::{App, JSON, REQUEST_ID, admit, body};
 use crate::answer::{self, Manner, Moment, Refusal};
 use crate::auth::VerifiedClient;
@@ -53,15 +54,17 @@ async fn story(
     payload: &mut Payload,
     invocation: Uuid,
 ) -> Outcome {
+    body::unless_busy(app, request, payload).await?;
     let client = admit::admit(app, request, &invocation.to_string()).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+    let begun = app.work.begin()?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
     app.once
         .answer(service.id, (client.name(), client.tenant().unwrap_or_default()), body, || {
-            guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation))
+            guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation, begun))
         })
         .await
 }
@@ -73,6 +76,7 @@ async fn answer_and_record(
     service: &'static Service,
     body: Bytes,
     invocation: Uuid,
+    begun: Begun,
 ) -> Outcome {
     let (started, set) = (Instant::now(), app.policies.now());
     let moment = Moment::now(&app.zone);
@@ -85,7 +89,7 @@ async fn answer_and_record(
         address: app.address.as_deref(),
     };
     let manner = Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner };
-    let source = |invocation: &Invocation<'_>| whom.of(invocation);
+    let source = |invocation: &Invocation<'_>| Resting { live: whom.of(invocation), begun: &begun };
     let answer = answer::answer(&body, service, &set, &manner, &moment, source).await;
     let asked = Entry {
         tenant: client.tenant().unwrap_or_default().to_owned(),
@@ -148,7 +152,11 @@ fn reply(app: &App, outcome: Outcome, service: Option<&Service>, invocation: Uui
         Err(problem) => app.counters.refused(service, issue, status, problem.fault()),
     }
     app.counters.took(service, started.elapsed());
-    RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log();
+    match &outcome {
+        // There are many of them when there is least time to write.
+        Err(Problem::Busy) => app.shed.one(),
+        _ => RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log(),
+    }
     response
 }
 

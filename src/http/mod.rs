@@ -17,6 +17,7 @@ pub mod problem;
 mod proxy;
 mod room;
 pub mod tls;
+mod work;
 
 use std::io;
 use std::net::TcpListener;
@@ -45,11 +46,13 @@ use crate::gather::learned::Directory;
 use crate::pages::policies::Shelf;
 use crate::policy::Serving;
 use crate::record::Ledger;
+use crate::telemetry::Shed;
 use crate::telemetry::counters::Counters;
 use once::Once;
 use ops::Ops;
 use problem::Problem;
 use room::Room;
+use work::Work;
 
 const JSON: &str = "application/json; charset=utf-8";
 const REQUEST_ID: &str = "x-request-id";
@@ -64,6 +67,8 @@ pub struct App {
     ehr: Ehr,
     directory: Option<Arc<dyn Directory>>,
     places: Semaphore,
+    work: Arc<Work>,
+    shed: Shed,
     room: Room,
     once: Once,
     counters: Counters,
@@ -92,6 +97,7 @@ impl App {
     #[must_use]
     pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
+        let work = Work::of(manner.limits.working.saturating_mul(workers()));
         let room = Room::of(manner.limits.bytes_in_flight);
         let counters = Counters::new();
         let ehr = ehr.counted_by(counters.clone());
@@ -104,6 +110,8 @@ impl App {
             ehr,
             directory: None,
             places,
+            work,
+            shed: Shed::default(),
             room,
             once: Once::default(),
             counters,
@@ -174,6 +182,11 @@ impl App {
     }
 }
 
+/// Cores, each of which answers on a thread.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
 /// Serves on a socket that is already bound, until it is told to stop: then what was begun has five seconds to end.
 ///
 /// # Errors
@@ -182,7 +195,7 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
     let app = Data::from(app.into());
     let tls = app.tls.clone();
     let desk = app.desk;
-    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = workers();
     let most = listen::prepare(&listener, app.manner.limits.connections)?;
     let routed = move || {
         let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(proxy::only_by_proxy));

@@ -20,6 +20,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
+use super::admit::LetIn;
 use crate::auth::Fingerprint;
 use crate::config::TlsSettings;
 use crate::telemetry;
@@ -104,6 +105,7 @@ pub fn config(settings: &TlsSettings, look: Duration) -> Result<Option<ServerCon
 
 /// Keeps what certificate a new connection has shown, beside it.
 pub(super) fn seen(connection: &dyn Any, beside: &mut Extensions) {
+    beside.insert(LetIn::default());
     let tls = connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
     if let Some(leaf) = tls.and_then(|tls| tls.peer_certificates()).and_then(<[_]>::first) {
         beside.insert(Fingerprint::of(leaf));

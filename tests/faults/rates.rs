@@ -108,6 +108,28 @@ fn t16_a_client_may_come_again_with_the_same_token_when_it_was_told_to() {
 }
 
 #[test]
+fn t15_where_there_is_no_place_no_token_is_looked_at_and_used_up_but_a_stranger_s() {
+    let two = Two::with(|settings| settings.limits.in_flight = 0);
+    let head = |token: &str| {
+        let body = order("47383").text();
+        let lines = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+        let head = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example";
+        format!("{head}\r\n{lines}\r\nAuthorization: {token}\r\n\r\n{body}")
+    };
+    let token = two.token(0);
+    let mut known = two.app.connect().sends(head(&token));
+    known.reply().refused(503, "throttled");
+    // It was used, and the other one lets nobody in; the connection is one that somebody was let in by.
+    for token in [&*token, "Bearer a.b.c"] {
+        known = known.sends(head(token));
+        let reply = known.reply();
+        assert_eq!(reply.header("connection"), None);
+        reply.refused(503, "throttled").nowhere().with_header("retry-after", "1");
+        two.app.connect().sends(head(token)).last_reply().refused(401, "login");
+    }
+}
+
+#[test]
 fn t16_nobody_uses_up_what_another_may_call_by_saying_to_be_him() {
     let two = Two::with(|settings| settings.limits.client_per_minute = 2);
     let forger = Signer::es384("one");

@@ -3,7 +3,8 @@
 use crate::laws_support::{files_under, repository};
 
 /// A field, and what can be in it.
-pub const FIELDS: [(&str, &str); 22] = [
+pub const FIELDS: [(&str, &str); 23] = [
+    ("calls", "a number"),
     ("client", "the name of a registration"),
     ("clients", "a number"),
     ("error", "one of our own sentences"),
