@@ -232,7 +232,7 @@ pub const DEFAULTS: [(&str, &str); 51] = [
     ("limits.nodes", "100000"),
     ("limits.orders", "50"),
     ("limits.in_flight", "512"),
-    ("limits.working", "64"),
+    ("limits.working", "512"),
     ("limits.bytes_in_flight", "67108864"),
     ("limits.connections", "16384"),
     ("limits.client_per_minute", "6000"),
