@@ -3,8 +3,10 @@
 
 use std::sync::LazyLock;
 
+use covenant::config::Limits;
 use covenant::policy::check;
 use covenant::policy::load::{self, Problem};
+use covenant::request::json::Json;
 use covenant_fuzz::laws_support::TODAY;
 use fhir_resources::File;
 use libfuzzer_sys::fuzz_target;
@@ -32,7 +34,8 @@ fn opens(files: &[File]) -> Result<(), Vec<Problem>> {
 fuzz_target!(|data: &[u8]| {
     let file = File { path: place(data), bytes: data.to_vec() };
     // To read the others each time is slow, and for nothing where this one does not read.
-    let is_read = file.path.contains("/cases/") || fhir_resources::read(data).is_ok();
+    let is_scanned = Json::scan(data, &Limits::of_text(32, 10_000_000)).is_ok();
+    let is_read = is_scanned && (file.path.contains("/cases/") || fhir_resources::read(data).is_ok());
     let others: Vec<File> = DEFAULT.iter().filter(|other| is_read && other.path != file.path).cloned().collect();
     let files = [others, vec![file]].concat();
     if let Err(problems) = opens(&files) {
