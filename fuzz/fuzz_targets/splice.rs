@@ -40,6 +40,7 @@ fn given(seed: u8, sent: &str) {
     let facts = facts(&Given::any(&mut Draw::new(&numbers)), &SET);
     let decision = Decision { order: &order, plan: None, determinations: decide(&facts, &SET) };
     let frame = Frame {
+        address: None,
         set: &SET,
         hook: Hook::OrderSign,
         version,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 
-use covenant::auth::Doorman;
+use covenant::auth::{Caller, Doorman};
 use covenant::config::{Limits, Settings};
 use covenant::request::json::Json;
 use covenant_fuzz::support::tokens::{BASE_URL, Signer, encoded, jwks, now};
@@ -41,7 +41,7 @@ static DOOR: LazyLock<Door> = LazyLock::new(|| {
         _ => None,
     };
     let settings = Settings::read(None, set).unwrap();
-    let doorman = Doorman::of(&settings.auth, &settings.limits, settings.ehr.allow_private).unwrap().unwrap();
+    let doorman = Doorman::of(&settings).unwrap().unwrap();
     // Refusals wait, on a clock that is wound on.
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     Door { signer, doorman, began: now(), runtime, used: Mutex::default() }
@@ -83,7 +83,8 @@ fn good(header: &str, claims: &str) -> Option<(String, i64)> {
 }
 
 fn is_let_in(header: &str) -> bool {
-    DOOR.runtime.block_on(DOOR.doorman.admit(Some(header), PATH, None, "fuzz")).is_ok()
+    let caller = Caller { authorization: Some(header), path: PATH, from: None, certificate: None };
+    DOOR.runtime.block_on(DOOR.doorman.admit(caller, "fuzz")).is_ok()
 }
 
 fn made(signed: bool, header: &str, claims: &str) {
