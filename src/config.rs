@@ -45,9 +45,6 @@ pub struct Limits {
     pub orders: usize,
     /// Requests being answered at once: beyond that, saying so at once is better than a queue nobody sees.
     pub in_flight: usize,
-    /// Of these, calls that are worked on at once for each core, and do not wait for an EHR. A usual one is the work of half
-    /// a millisecond, and whoever comes next waits as long as all of them take, even to be told to come again.
-    pub working: usize,
     /// Bytes of all bodies that have come, or are coming, and are not answered yet: 512 usual ones are 8 MiB, and of the
     /// longest there are 32, each worked on at several times its bytes.
     pub bytes_in_flight: usize,
@@ -74,7 +71,6 @@ impl Limits {
             nodes,
             orders: 0,
             in_flight: 0,
-            working: 0,
             bytes_in_flight: 0,
             connections: 0,
             client_per_minute: 0,
@@ -213,7 +209,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 51] = [
+pub const DEFAULTS: [(&str, &str); 50] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -232,7 +228,6 @@ pub const DEFAULTS: [(&str, &str); 51] = [
     ("limits.nodes", "100000"),
     ("limits.orders", "50"),
     ("limits.in_flight", "512"),
-    ("limits.working", "512"),
     ("limits.bytes_in_flight", "67108864"),
     ("limits.connections", "16384"),
     ("limits.client_per_minute", "6000"),

@@ -29,7 +29,6 @@ pub const MANNER: Manner = Manner {
         nodes: 100_000,
         orders: 50,
         in_flight: 1,
-        working: 1,
         ..Limits::of_text(64, 100_000)
     },
     payer_check: PayerCheck::WhenKnown,

@@ -2,6 +2,7 @@
 //! (FAULTS P02). So with the registrations of clients, once they read without a fault.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -29,7 +30,9 @@ pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: 
             let still = std::mem::replace(&mut seen, now.clone()) == now;
             if still && now != tried {
                 tried = now;
-                let changed = change(&folder, &serving, &*ledger);
+                // What a folder does to whoever reads it is that set's alone: the next one is looked at too.
+                let tried_it = AssertUnwindSafe(|| change(&folder, &serving, &*ledger));
+                let changed = catch_unwind(tried_it).unwrap_or(false);
                 counters.policy_reload_failed(!changed);
                 if !changed {
                     telemetry::policies_kept(&serving.now().hash);

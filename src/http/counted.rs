@@ -14,7 +14,7 @@ impl App {
 
     /// Whether no other call would be answered now.
     pub(super) fn is_busy(&self) -> bool {
-        self.work.is_full() || self.places.available_permits() == 0
+        self.places.available_permits() == 0
     }
 
     /// Counts what was decided, once it is recorded.

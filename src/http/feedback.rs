@@ -67,7 +67,6 @@ async fn story(
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
-    let _begun = app.work.begin()?;
     let keeping = keep(app.clone().into_inner(), client, service, body);
     // A panic is this call's alone (FAULTS P07).
     AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or_else(|_| Err(app.panicked()))

@@ -12,7 +12,6 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::work::{Begun, Resting};
 use super::{App, JSON, REQUEST_ID, admit, body};
 use crate::answer::{self, Manner, Moment, Refusal};
 use crate::auth::VerifiedClient;
@@ -60,11 +59,10 @@ async fn story(
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
-    let begun = app.work.begin()?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
     app.once
         .answer(service.id, (client.name(), client.tenant().unwrap_or_default()), body, || {
-            guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation, begun))
+            guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation))
         })
         .await
 }
@@ -76,7 +74,6 @@ async fn answer_and_record(
     service: &'static Service,
     body: Bytes,
     invocation: Uuid,
-    begun: Begun,
 ) -> Outcome {
     let (started, set) = (Instant::now(), app.policies.now());
     let moment = Moment::now(&app.zone);
@@ -89,7 +86,7 @@ async fn answer_and_record(
         address: app.address.as_deref(),
     };
     let manner = Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner };
-    let source = |invocation: &Invocation<'_>| Resting { live: whom.of(invocation), begun: &begun };
+    let source = |invocation: &Invocation<'_>| whom.of(invocation);
     let answer = answer::answer(&body, service, &set, &manner, &moment, source).await;
     let asked = Entry {
         tenant: client.tenant().unwrap_or_default().to_owned(),

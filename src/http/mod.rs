@@ -17,7 +17,6 @@ pub mod problem;
 mod proxy;
 mod room;
 pub mod tls;
-mod work;
 
 use std::io;
 use std::net::TcpListener;
@@ -52,7 +51,6 @@ use once::Once;
 use ops::Ops;
 use problem::Problem;
 use room::Room;
-use work::Work;
 
 const JSON: &str = "application/json; charset=utf-8";
 const REQUEST_ID: &str = "x-request-id";
@@ -67,7 +65,6 @@ pub struct App {
     ehr: Ehr,
     directory: Option<Arc<dyn Directory>>,
     places: Semaphore,
-    work: Arc<Work>,
     shed: Shed,
     room: Room,
     once: Once,
@@ -97,7 +94,6 @@ impl App {
     #[must_use]
     pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
-        let work = Work::of(manner.limits.working.saturating_mul(workers()));
         let room = Room::of(manner.limits.bytes_in_flight);
         let counters = Counters::new();
         let ehr = ehr.counted_by(counters.clone());
@@ -110,7 +106,6 @@ impl App {
             ehr,
             directory: None,
             places,
-            work,
             shed: Shed::default(),
             room,
             once: Once::default(),

@@ -43,8 +43,6 @@ impl Once {
             let same_length = all.entry(key.clone()).or_default();
             match same_length.iter_mut().find(|other| other.body == body) {
                 Some(same) => {
-                    // What it would begin is begun.
-                    drop(start);
                     same.waiting += 1;
                     same.answering.clone()
                 }

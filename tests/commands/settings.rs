@@ -80,7 +80,6 @@ fn limits() -> Vec<Setting> {
         setting("limits.nodes", ["50", "5000"], ["400 too-costly", "answered"], decided(order("47383"))),
         setting("limits.orders", ["1", "2"], ["422 too-costly", "answered"], decided(order("47383").times(2))),
         setting("limits.in_flight", ["0", "1"], ["503", "200"], status_of(order("47383"))),
-        setting("limits.working", ["0", "1"], ["503", "200"], status_of(order("47383"))),
         setting("limits.bytes_in_flight", ["2", "67108864"], ["503", "200"], status_of(order("47383"))),
         // How many there may be is in `faults::transport`.
         setting("limits.connections", ["1", "2"], ["1", "2"], read(|it| it.limits.connections.to_string())),

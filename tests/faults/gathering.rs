@@ -1,6 +1,5 @@
 //! What the prefetch lacks is asked of the EHR's FHIR server (FAULTS C01, C04, C06, C07, E01–E12, H13).
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use covenant::config::PayerCheck;
@@ -175,31 +174,6 @@ fn e01_an_ehr_that_refuses_the_token_makes_the_answer_technical() {
 #[test]
 fn e02_an_ehr_that_hangs_makes_the_answer_technical_in_time() {
     coverage_fails(Behaviour::Hangs);
-}
-
-#[test]
-fn t15_a_call_that_waits_for_an_ehr_is_none_of_those_that_a_core_works_on() {
-    let ehr = FakeEhr::empty().but("Coverage", Behaviour::Hangs).starts();
-    let app = TestApp::with_settings(|settings| {
-        settings.ehr.servers = vec![ehr.base()];
-        settings.ehr.allow_private = true;
-        settings.limits.working = 1;
-    });
-    let cores = thread::available_parallelism().unwrap().get();
-    thread::scope(|scope| {
-        for waiting in 1..=cores + 1 {
-            // None is the same request as another.
-            let mut body: Vec<u8> = without_coverage().of(&ehr).into();
-            body.resize(body.len() + waiting, b' ');
-            let app = &app;
-            let call = scope.spawn(move || app.sign(body).decided());
-            while ehr.requests().len() < waiting {
-                assert!(!call.is_finished(), "it is answered, and has asked nobody");
-                thread::sleep(Duration::from_millis(1));
-            }
-        }
-        app.sign(order("47383")).decided();
-    });
 }
 
 #[test]

@@ -274,39 +274,6 @@ fn t15_a_request_over_the_cap_is_refused_at_once_and_does_not_wait() {
 }
 
 #[test]
-fn t15_a_call_over_those_that_a_core_works_on_is_refused_at_once() {
-    let cores = thread::available_parallelism().unwrap().get();
-    for tls in [false, true] {
-        let (ledger, gate) = TestLedger::held();
-        let server = Reached::with(ledger, tls, |settings| settings.limits.working = 1);
-        thread::scope(|scope| {
-            let working: Vec<_> = (0..cores)
-                .map(|more| {
-                    let working = scope.spawn({
-                        let server = &server;
-                        move || server.sign(as_long_as(10_000 + more))
-                    });
-                    gate.wait_for_one();
-                    working
-                })
-                .collect();
-            let mut kept = server.connect();
-            for _ in 0..3 {
-                kept = kept.sends_call(order("47383"));
-                let reply = kept.reply();
-                assert_eq!(reply.header("connection"), None);
-                reply.refused(503, "throttled").nowhere().with_header("retry-after", "1");
-            }
-            server.tell("{}").refused(503, "throttled");
-            gate.open();
-            working.into_iter().for_each(|working| drop(working.join().unwrap().decided()));
-            kept.sends_call(order("47383")).reply().decided();
-        });
-        assert_eq!(server.app.recorded(), cores as u64 + 1);
-    }
-}
-
-#[test]
 fn t15_bodies_that_have_no_room_together_are_refused_at_once_and_the_room_is_given_back() {
     for tls in [false, true] {
         let (ledger, gate) = TestLedger::held();
