@@ -2,8 +2,11 @@
 //!
 //! Nothing of it is recorded: hooks that the desk calls are calls like any other, and these are not hooks.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Bytes, Data, Payload};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use uuid::Uuid;
@@ -16,13 +19,13 @@ use crate::pages::desk::{self, Choices};
 use crate::pages::markdown;
 use crate::request::RequestError;
 use crate::request::hook;
-use crate::request::json::Json;
+use crate::request::json::{Json, View};
 
 /// `GET /`
 pub(super) async fn page(app: Data<App>, payload: Payload) -> HttpResponse {
     let set = app.policies.now();
     let written = desk::page(&Choices::of(&set, &app.desk_servers));
-    body::leave(payload, pages::written(written, &app.desk_servers))
+    body::leave(payload, pages::written(StatusCode::OK, written, &app.desk_servers))
 }
 
 /// `GET /desk/choices`: what can be chosen, as JSON.
@@ -33,37 +36,47 @@ pub(super) async fn choices(app: Data<App>, payload: Payload) -> HttpResponse {
 }
 
 /// `POST /desk/trace`: what would be decided of a request and why, as `covenant explain` has it of a recorded one.
-pub(super) async fn trace(app: Data<App>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
-    let outcome = read(&app, &request, &mut payload).await.and_then(|body| traced(&app, &body));
-    body::leave(payload, outcome.map_or_else(|problem| problem.response(&Uuid::new_v4().to_string()), said))
-}
-
-fn traced(app: &App, body: &[u8]) -> Result<String, Problem> {
-    let service = hook::of_request(body).ok_or(Problem::NotFound)?;
-    let moment = Moment::now(&app.zone);
-    let answer = answer::at_once(body, service, &app.policies.now(), &app.manner, &moment, Nobody);
-    answer.map(|answer| answer.explanations).map_err(Problem::Refused)
+pub(super) async fn trace(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    does(&app, &request, payload, |body| {
+        let service = hook::of_request(body).ok_or(Problem::NotFound)?;
+        let moment = Moment::now(&app.zone);
+        let answer = answer::at_once(body, service, &app.policies.now(), &app.manner, &moment, Nobody);
+        answer.map(|answer| answer.explanations).map_err(Problem::Refused)
+    })
+    .await
 }
 
 /// `POST /desk/markdown`: Markdown of any server, `{"text": …}`, as HTML that can stand in the page.
-pub(super) async fn markdown(app: Data<App>, request: HttpRequest, mut payload: Payload) -> HttpResponse {
-    let outcome = read(&app, &request, &mut payload).await.and_then(|body| {
+pub(super) async fn markdown(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    does(&app, &request, payload, |body| {
         let refused = |error| Problem::Refused(Refusal::Request(RequestError::Json(error)));
-        let json = Json::scan(&body, &app.manner.limits).map_err(refused)?;
-        let text = json.root().get("text").and_then(|text| text.str().map(|text| text.into_owned()));
-        Ok(json!({ "html": markdown::html(&text.unwrap_or_default()) }).to_string())
-    });
-    body::leave(payload, outcome.map_or_else(|problem| problem.response(&Uuid::new_v4().to_string()), said))
+        let json = Json::scan(body, &app.manner.limits).map_err(refused)?;
+        let text = json.root().get("text").and_then(View::str).unwrap_or_default();
+        Ok(json!({ "html": markdown::html(&text) }).to_string())
+    })
+    .await
 }
 
-/// The body of a call to the desk: whoever may call a hook may call it, within the same bounds.
-async fn read(app: &App, request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Problem> {
-    admit::admit(app, request, &Uuid::new_v4().to_string()).await?;
-    let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
-    let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
-    Ok(body)
+/// Does something with what the desk sends: whoever may call a hook may call it, within the same bounds.
+async fn does(
+    app: &App,
+    request: &HttpRequest,
+    mut payload: Payload,
+    what: impl Fn(&[u8]) -> Result<String, Problem>,
+) -> HttpResponse {
+    let call = Uuid::new_v4().to_string();
+    let story = async {
+        admit::admit(app, request, &call).await?;
+        let body = body::read(request, &mut payload, &app.manner.limits, &app.room).await?;
+        let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+        // A panic is this call's alone (FAULTS P07).
+        catch_unwind(AssertUnwindSafe(|| what(&body))).unwrap_or_else(|_| Err(app.panicked()))
+    };
+    let outcome = story.await;
+    body::leave(payload, outcome.map_or_else(|problem| problem.response(&call), said))
 }
 
 fn said(json: String) -> HttpResponse {
-    HttpResponse::Ok().content_type(JSON).insert_header((CACHE_CONTROL, "no-store")).body(json)
+    let mut reply = HttpResponse::Ok();
+    reply.content_type(JSON).insert_header((CACHE_CONTROL, "no-store")).force_close().body(json)
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::body;
 use super::problem::Problem;
-use crate::pages::{PageError, assets};
+use crate::pages::assets;
 use crate::telemetry;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -30,7 +30,8 @@ fn policy(connects: &[String]) -> String {
     policy
 }
 
-/// A reply with what every page and every file of a page is sent with.
+/// A reply with what every page and every file of a page is sent with. Nobody is asked who looks, so nobody keeps the
+/// connection (FAULTS T05).
 fn guarded(status: StatusCode, connects: &[String]) -> HttpResponseBuilder {
     let mut reply = HttpResponse::build(status);
     reply
@@ -40,29 +41,23 @@ fn guarded(status: StatusCode, connects: &[String]) -> HttpResponseBuilder {
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .insert_header(("cross-origin-opener-policy", "same-origin"))
         .insert_header(("cross-origin-resource-policy", "same-origin"))
-        .insert_header(("permissions-policy", "camera=(), geolocation=(), microphone=()"));
+        .insert_header(("permissions-policy", "camera=(), geolocation=(), microphone=()"))
+        .force_close();
     reply
 }
 
-/// A page, which may ask these origins beside its own.
-pub(super) fn page(html: String, connects: &[String]) -> HttpResponse {
-    page_of(StatusCode::OK, html, connects)
-}
-
-/// A page with a status of its own.
-pub(super) fn page_of(status: StatusCode, html: String, connects: &[String]) -> HttpResponse {
+/// A page with its status, which may ask these origins beside its own.
+pub(super) fn page(status: StatusCode, html: String, connects: &[String]) -> HttpResponse {
     guarded(status, connects).content_type(HTML).insert_header((CACHE_CONTROL, "no-cache")).body(html)
 }
 
-/// A page as it was written; where it could not be, a problem of ours.
-pub(super) fn written(page: Result<String, PageError>, connects: &[String]) -> HttpResponse {
-    match page {
-        Ok(html) => self::page(html, connects),
-        Err(_) => {
-            telemetry::page_failed();
-            Problem::Page.response(&Uuid::new_v4().to_string())
-        }
+/// A page as it was written; where it could not be, a problem of ours. What is wrong with it is in no page.
+pub(super) fn written<E>(status: StatusCode, page: Result<String, E>, connects: &[String]) -> HttpResponse {
+    if let Ok(html) = page {
+        return self::page(status, html, connects);
     }
+    telemetry::page_failed();
+    Problem::Page.response(&Uuid::new_v4().to_string())
 }
 
 /// `GET /assets/{name}`: a file that pages load. A browser that has it is told so.

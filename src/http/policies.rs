@@ -5,14 +5,11 @@ use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::civil::Date;
 use url::form_urlencoded;
-use uuid::Uuid;
 
-use super::problem::Problem;
 use super::{App, body, method, pages};
 use crate::answer::Moment;
-use crate::pages::policies::{Found, PolicyPageError, Site};
+use crate::pages::policies::{Found, Site};
 use crate::policy::model::PolicySet;
-use crate::telemetry;
 
 /// All policies, one, and a version of one.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -37,7 +34,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// `GET /policies`
 async fn all(app: Data<App>, payload: Payload) -> HttpResponse {
     let page = site(&app, &app.policies.now()).list(Moment::now(&app.zone).today);
-    body::leave(payload, reply(StatusCode::OK, page))
+    body::leave(payload, pages::written(StatusCode::OK, page, &[]))
 }
 
 /// `GET /policies/{number}`: the version in force on `on`, else today.
@@ -47,7 +44,7 @@ async fn one(app: Data<App>, request: HttpRequest, number: Path<String>, payload
         Ok(on) => show(&app, &number, None, on.unwrap_or(today)),
         Err(NotADay) => {
             let what = "That is not a day. A day is written like 2026-01-31: year, month and day.";
-            reply(StatusCode::BAD_REQUEST, site(&app, &app.policies.now()).missing(what))
+            pages::written(StatusCode::BAD_REQUEST, site(&app, &app.policies.now()).missing(what), &[])
         }
     };
     body::leave(payload, response)
@@ -64,23 +61,12 @@ fn site<'a>(app: &'a App, set: &'a PolicySet) -> Site<'a> {
 }
 
 fn show(app: &App, number: &str, version: Option<&str>, on: Date) -> HttpResponse {
-    match site(app, &app.policies.now()).page(&app.shelf, number, version, on) {
-        Ok(Found::Page(page)) => reply(StatusCode::OK, Ok(page)),
-        Ok(Found::Nothing(page)) => reply(StatusCode::NOT_FOUND, Ok(page)),
-        Err(error) => reply(StatusCode::OK, Err(error)),
-    }
-}
-
-/// A page that cannot be made is a fault of ours: what is wrong with it is in no page.
-fn reply(status: StatusCode, page: Result<String, PolicyPageError>) -> HttpResponse {
-    match page {
-        Ok(page) if status == StatusCode::OK => pages::page(page, &[]),
-        Ok(page) => pages::page_of(status, page, &[]),
-        Err(_) => {
-            telemetry::page_failed();
-            Problem::Page.response(&Uuid::new_v4().to_string())
-        }
-    }
+    let (status, page) = match site(app, &app.policies.now()).page(&app.shelf, number, version, on) {
+        Ok(Found::Page(page)) => (StatusCode::OK, Ok(page)),
+        Ok(Found::Nothing(page)) => (StatusCode::NOT_FOUND, Ok(page)),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Err(error)),
+    };
+    pages::written(status, page, &[])
 }
 
 /// What is not written as a day.

@@ -114,6 +114,9 @@ const PLACES: [Place; 5] = [
     Place { code: "11", name: "Office" },
 ];
 
+/// Codes of a kind that can be chosen: nobody looks through more, and the page stays small.
+const MOST: usize = 200;
+
 /// Something that few policies speak of: an office visit.
 const UNRELATED: (&str, &str, &str) = ("http://www.ama-assn.org/go/cpt", "99213", "Office visit");
 
@@ -144,6 +147,7 @@ fn services(set: &PolicySet) -> Vec<Code<'_>> {
         let hits = set.index.iter().filter(move |(_, hits)| hits.exact.is_empty() != exact);
         let mut codes: Vec<&Coding> = hits.map(|(coding, _)| coding).collect();
         codes.sort_unstable();
+        codes.truncate(MOST);
         codes
     };
     let named = codes(true).into_iter().map(|coding| code("Named by a policy", set, coding));
@@ -170,6 +174,7 @@ fn diagnoses(set: &PolicySet) -> Vec<Diagnosis<'_>> {
         .collect();
     groups.sort_unstable();
     groups.dedup();
+    groups.truncate(MOST);
     groups.into_iter().map(|codings| Diagnosis::of(set, &codings)).collect()
 }
 

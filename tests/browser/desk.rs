@@ -184,7 +184,8 @@ fn several_orders_are_answered_each_in_its_row_and_an_earlier_answer_is_supersed
     let place = Place::empty();
     let server = place.serve();
     sits_down(&browser, &server);
-    browser.chooses("service", "CPT 47383").clicks("#add").chooses("service", "CPT 99213");
+    browser.chooses("service", "CPT 47383").clicks("#add");
+    browser.chooses("service", "CPT 99213").chooses("patient", "Sample, Bruno");
     signs(&browser);
     let rows = browser.texts("#orders > li");
     assert_eq!(rows.len(), 2, "{rows:?}");

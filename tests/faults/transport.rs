@@ -56,8 +56,11 @@ fn t04_a_head_that_is_too_long_or_has_too_many_lines_is_refused_and_the_connecti
 #[test]
 fn t05_who_was_not_asked_who_he_is_cannot_keep_a_connection() {
     for app in both(|_| ()) {
-        let head = "GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\n\r\n";
-        assert_eq!(app.connect().sends(head).last_reply().status, 200);
+        let pages = ["/", "/assets/page.css", "/desk/choices", "/policies", "/policies/633"];
+        for path in ["/cds-services"].into_iter().chain(pages) {
+            let head = format!("GET {path} HTTP/1.1\r\nHost: covenant.example\r\n\r\n");
+            assert_eq!(app.connect().sends(head).last_reply().status, 200, "{path}");
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn page(_onlooker: Onlooker, app: Data<App>) -> HttpResponse {
         telemetry::page_failed();
         return said(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "Something failed."}));
     };
-    let mut response = pages::page(html, &[]);
+    let mut response = pages::page(StatusCode::OK, html, &[]);
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

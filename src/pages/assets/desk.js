@@ -154,7 +154,8 @@ async function sign(event) {
   const turn = ++running;
   const picked = chosen();
   const drafts = basket.concat([picked]);
-  const orders = drafts.map((it, index) => order(`desk-order-${index + 1}`, it, today()));
+  // All are for one patient: the one who is there now.
+  const orders = drafts.map((it, index) => order(`desk-order-${index + 1}`, { ...it, patient: picked.patient }, today()));
   at("chart").setAttribute("aria-busy", "true");
   at("state").textContent = "Asking the payer …";
   at("orders").replaceChildren(...orders.map((resource) => row(resource, [element("p", { class: "waiting" }, "Waiting for the payer")])));
