@@ -23,6 +23,9 @@ const REQUIRED: &str = "COVENANT_REQUIRE_BROWSER";
 /// How long anything that must happen on a page may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often the driver is started before a test gives up.
+const STARTS: u32 = 5;
+
 /// A window is never narrower; a phone's screen is.
 const NARROWEST_WINDOW: u32 = 500;
 
@@ -95,17 +98,32 @@ fn program(name: &str) -> Option<PathBuf> {
     env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// Starts the driver; it says which port it took.
+/// Starts the driver; it says which port it took. On a busy machine it has been seen to end before it listens, which says
+/// nothing about a page: it is started anew, and what it said is told if it never does.
 fn start(driver: &Path) -> (Child, u16) {
-    let mut command = Command::new(driver);
-    let mut driver = command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let port = lines.find_map(|line| {
-        line.unwrap().split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
-    });
-    // What else it says has to go somewhere.
-    thread::spawn(move || lines.for_each(drop));
-    (driver, port.expect("the driver says on which port it listens"))
+    let mut said = Vec::new();
+    for _ in 0..STARTS {
+        let mut command = Command::new(driver);
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut started = command.spawn().unwrap();
+        let mut lines = BufReader::new(started.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines
+            .by_ref()
+            .inspect(|line| said.push(line.clone()))
+            .find_map(|line| line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok());
+        let complaints = BufReader::new(started.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let Some(port) = port else {
+            said.extend(complaints);
+            _ = started.wait();
+            thread::sleep(Duration::from_secs(1));
+            continue;
+        };
+        // What else it says has to go somewhere.
+        thread::spawn(move || lines.for_each(drop));
+        thread::spawn(move || complaints.for_each(drop));
+        return (started, port);
+    }
+    panic!("the driver does not say on which port it listens:\n{}", said.join("\n"))
 }
 
 impl Browser {
