@@ -14,6 +14,8 @@
     clippy::print_stdout
 )]
 
+#[path = "siege/bare.rs"]
+mod bare;
 #[path = "siege/cores.rs"]
 mod cores;
 #[path = "siege/good.rs"]
@@ -33,8 +35,8 @@ use slow::Siege;
 /// Good calls a second beside slow sockets.
 const RATE: usize = 200;
 
-/// Connections of a load that does not wait for answers: as many as can be open at once.
-const CALLERS: usize = 2000;
+/// Connections of a load that does not wait for answers: a crowd, and as many as can be open at once.
+const CALLERS: [usize; 2] = [2_000, 14_000];
 
 /// Files that the bench itself needs.
 const OWN_FILES: u64 = 500;
@@ -42,6 +44,9 @@ const OWN_FILES: u64 = 500;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    if has(bare::NAME) {
+        return bare::serve();
+    }
     let (quick, files) = (has("quick"), rlimit::increase_nofile_limit(u64::MAX).unwrap());
     println!("{files} files may be open in a process");
     let alone = cores::stay_on(cores::LOAD);
@@ -57,8 +62,13 @@ fn main() {
     }
     if !has("slow") {
         let time = Duration::from_secs(if quick { 2 } else { 15 });
-        let callers = CALLERS.min(usize::try_from(files.saturating_sub(OWN_FILES)).unwrap());
-        overload(alone, if quick { &[64] } else { &[8, 16, 32, 64, 128, 256] }, callers, time);
+        let most = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap();
+        let (concurrent, crowds) =
+            if quick { (&[64][..], &CALLERS[..1]) } else { (&[8, 16, 32, 64, 128, 256][..], &CALLERS[..]) };
+        shedding(alone, time / 3);
+        for callers in crowds {
+            overload(alone, concurrent, most.min(*callers), time);
+        }
     }
 }
 
@@ -82,6 +92,21 @@ fn slow_sockets(alone: bool, sockets: usize, time: Duration) {
     println!("memory of the server: {before} MB before, {most} MB at most, {after} MB after");
 }
 
+/// What it costs to say that there is no place.
+fn shedding(alone: bool, time: Duration) {
+    let cost = |server: Served| {
+        closed_loop(server.address, 64, time / 5);
+        let before = server.worked();
+        let told = closed_loop(server.address, 64, time).told();
+        (server.worked() - before).as_secs_f64() * 1e6 / told as f64
+    };
+    let (ours, bare) = (cost(Served::start_full(alone)), cost(Served::start_bare(alone)));
+    println!(
+        "a core works {ours:.1} µs to shed a call, {bare:.1} µs where the server does nothing else: {:.2} x",
+        ours / bare
+    );
+}
+
 /// What is answered at the best of times, and when five times as much is asked.
 fn overload(alone: bool, concurrent: &[usize], callers: usize, time: Duration) {
     let server = Served::start(alone);
@@ -95,7 +120,7 @@ fn overload(alone: bool, concurrent: &[usize], callers: usize, time: Duration) {
     let peak = peaks.max_by(f64::total_cmp).unwrap();
     let offered = (5.0 * peak) as usize;
     let heard: Heard = at_rate(server.address, offered, callers, time);
-    println!("{offered} calls a second, whatever is answered: {heard}");
+    println!("{offered} calls a second on at most {callers} connections, whatever is answered: {heard}");
     println!(
         "goodput {:.0} of {peak:.0} a second, {:.0} %; memory of the server at most {} MB",
         heard.goodput(),

@@ -35,6 +35,11 @@ impl Heard {
     pub fn goodput(&self) -> f64 {
         self.answers.len() as f64 / self.took.as_secs_f64()
     }
+
+    /// Calls that were told to come again.
+    pub fn told(&self) -> usize {
+        self.shed.len()
+    }
 }
 
 impl fmt::Display for Heard {

@@ -254,10 +254,21 @@ async fn until_stopped(server: Server, look: Duration, fatal: impl Fn() -> bool)
 }
 
 fn routes(config: &mut ServiceConfig, has_desk: bool) {
+    // The first that fits is taken, and each that is tried costs: what is called most comes first.
+    config
+        .service(
+            web::resource("/cds-services/{id}").route(web::post().to(invoke::invoke)).default_service(web::to(no_post)),
+        )
+        .service(
+            web::resource("/cds-services/{id}/feedback")
+                .route(web::post().to(feedback::feedback))
+                .default_service(web::to(no_post)),
+        );
     let mut read = |path: &str, route: Route| {
         let other = web::to(|request, body| method("GET", request, body));
         config.service(web::resource(path).route(route).default_service(other));
     };
+    read("/cds-services", web::get().to(discovery::discovery));
     read("/assets/{name}", web::get().to(pages::asset));
     if has_desk {
         read("/", web::get().to(desk::page));
@@ -269,22 +280,7 @@ fn routes(config: &mut ServiceConfig, has_desk: bool) {
             config.service(web::resource(path).route(route).default_service(other));
         }
     }
-    config
-        .configure(policies::routes)
-        .service(
-            web::resource("/cds-services")
-                .route(web::get().to(discovery::discovery))
-                .default_service(web::to(|request, body| method("GET", request, body))),
-        )
-        .service(
-            web::resource("/cds-services/{id}").route(web::post().to(invoke::invoke)).default_service(web::to(no_post)),
-        )
-        .service(
-            web::resource("/cds-services/{id}/feedback")
-                .route(web::post().to(feedback::feedback))
-                .default_service(web::to(no_post)),
-        )
-        .default_service(web::to(nothing));
+    config.configure(policies::routes).default_service(web::to(nothing));
 }
 
 /// Another method than the one that is allowed. A browser that asks first whether it may call is told of no origin from
