@@ -1,7 +1,9 @@
-//! How many connections there may be, and how many wait to be taken.
+//! How many connections there may be, how many wait to be taken, and how long one may leave unread what it is sent.
 
 use std::io;
 use std::net::TcpListener;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use socket2::SockRef;
 
@@ -9,6 +11,11 @@ use crate::telemetry;
 
 /// Connections that wait to be taken: as many as come in the time in which the busiest worker takes none.
 const WAITING: i32 = 4096;
+
+/// How long the other end may not take what was sent to it, be it gone or not reading. Then the system closes the
+/// connection: actix has no timer for what it writes.
+#[cfg(target_os = "linux")]
+const UNTAKEN: Duration = Duration::from_secs(20);
 
 /// Files that are left for the ledger, EHRs and operators.
 const OTHERS: u64 = 1024;
@@ -19,7 +26,11 @@ const OTHERS: u64 = 1024;
 /// # Errors
 /// The socket cannot be listened on.
 pub(super) fn prepare(listener: &TcpListener, wanted: usize) -> io::Result<usize> {
-    SockRef::from(listener).listen(WAITING)?;
+    let socket = SockRef::from(listener);
+    socket.listen(WAITING)?;
+    // Each connection has it from its listener.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNTAKEN))?;
     // Where it cannot be said, what is wanted is tried.
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
     let most = most(wanted, files);

@@ -1,6 +1,6 @@
 //! The last hour minute by minute, and how long calls took since the start: held in memory, however many calls there are.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::{CreationError, Histogram};
@@ -83,35 +83,29 @@ impl Recent {
 
     /// A hook was answered.
     pub(super) fn answered(&self, now: Timestamp) {
-        self.in_minute(now, |slot| slot.answered += 1);
+        self.held().in_minute(now, |slot| slot.answered += 1);
     }
 
     /// A call was refused.
     pub(super) fn refused(&self, now: Timestamp) {
-        self.in_minute(now, |slot| slot.refused += 1);
+        self.held().in_minute(now, |slot| slot.refused += 1);
     }
 
     /// A call took so long.
     pub(super) fn took(&self, now: Timestamp, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
-        self.in_minute(now, |slot| slot.times.saturating_record(micros));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ever.saturating_record(micros);
+        let mut held = self.held();
+        held.in_minute(now, |slot| slot.times.saturating_record(micros));
+        held.ever.saturating_record(micros);
     }
 
-    fn in_minute(&self, now: Timestamp, count: impl FnOnce(&mut Slot)) {
-        let minute = minute(now);
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(slot) = held.ring.get_mut(place(minute)) else { return };
-        if slot.minute != minute {
-            (slot.minute, slot.answered, slot.refused) = (minute, 0, 0);
-            slot.times.reset();
-        }
-        count(slot);
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is held.
     pub(super) fn seen(&self, now: Timestamp) -> Seen {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held();
         let last = minute(now);
         let mut hour: Option<Histogram<u32>> = None;
         let minutes = (last - MINUTES + 1..=last).map(|minute| {
@@ -132,6 +126,19 @@ impl Recent {
         });
         let minutes = minutes.collect();
         Seen { minutes, hour: hour.as_ref().map_or_else(Times::default, times), ever: times(&held.ever) }
+    }
+}
+
+impl Held {
+    /// Counts in the minute of a moment.
+    fn in_minute(&mut self, now: Timestamp, count: impl FnOnce(&mut Slot)) {
+        let minute = minute(now);
+        let Some(slot) = self.ring.get_mut(place(minute)) else { return };
+        if slot.minute != minute {
+            (slot.minute, slot.answered, slot.refused) = (minute, 0, 0);
+            slot.times.reset();
+        }
+        count(slot);
     }
 }
 
