@@ -25,6 +25,7 @@ mod served;
 #[path = "siege/slow.rs"]
 mod slow;
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -63,11 +64,11 @@ fn main() {
     if !has("slow") {
         let time = Duration::from_secs(if quick { 2 } else { 15 });
         let most = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap();
-        let (concurrent, crowds) =
-            if quick { (&[64][..], &CALLERS[..1]) } else { (&[8, 16, 32, 64, 128, 256][..], &CALLERS[..]) };
+        let rounds = if quick { 1 } else { 5 };
+        let (concurrent, crowds) = if quick { (&[64][..], &CALLERS[..1]) } else { (&[32, 64, 128][..], &CALLERS[..]) };
         shedding(alone, time / 3);
         for callers in crowds {
-            overload(alone, concurrent, most.min(*callers), time);
+            overload(alone, concurrent, most.min(*callers), rounds, time);
         }
     }
 }
@@ -107,24 +108,31 @@ fn shedding(alone: bool, time: Duration) {
     );
 }
 
-/// What is answered at the best of times, and when five times as much is asked.
-fn overload(alone: bool, concurrent: &[usize], callers: usize, time: Duration) {
+/// What is answered at the best of times, and when five times as much is asked: in turns, as the machine has its moods.
+fn overload(alone: bool, concurrent: &[usize], callers: usize, rounds: usize, time: Duration) {
     let server = Served::start(alone);
     // Warm.
     closed_loop(server.address, 16, Duration::from_secs(1));
+    let mut shares: Vec<f64> = (0..rounds).map(|_| round(server.address, concurrent, callers, time)).collect();
+    shares.sort_unstable_by(f64::total_cmp);
+    println!(
+        "in the middle {:.0} % of the best; memory of the server at most {} MB",
+        100.0 * shares[shares.len() / 2],
+        server.most_memory()
+    );
+}
+
+/// What share of the best is answered under five times as much.
+fn round(address: SocketAddr, concurrent: &[usize], callers: usize, time: Duration) -> f64 {
     let peaks = concurrent.iter().map(|concurrent| {
-        let heard = closed_loop(server.address, *concurrent, time / 3);
+        let heard = closed_loop(address, *concurrent, time / 3);
         println!("{concurrent} callers, one call after another: {heard}");
         heard.goodput()
     });
     let peak = peaks.max_by(f64::total_cmp).unwrap();
     let offered = (5.0 * peak) as usize;
-    let heard: Heard = at_rate(server.address, offered, callers, time);
+    let heard: Heard = at_rate(address, offered, callers, time);
     println!("{offered} calls a second on at most {callers} connections, whatever is answered: {heard}");
-    println!(
-        "goodput {:.0} of {peak:.0} a second, {:.0} %; memory of the server at most {} MB",
-        heard.goodput(),
-        100.0 * heard.goodput() / peak,
-        server.most_memory()
-    );
+    println!("goodput {:.0} of {peak:.0} a second, {:.0} %", heard.goodput(), 100.0 * heard.goodput() / peak);
+    heard.goodput() / peak
 }

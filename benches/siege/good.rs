@@ -1,4 +1,7 @@
 //! Good callers: an order is signed, and the answer read to its end.
+//!
+//! They never sleep while they have a server to call: on one machine it is the server's core that would have to wake them,
+//! with each answer, and a server elsewhere has not to.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -11,7 +14,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinSet, LocalSet, yield_now};
 use tokio::time::{Instant as Then, sleep_until};
 use uuid::Uuid;
 
@@ -176,6 +179,9 @@ pub fn closed_loop(address: SocketAddr, callers: usize, time: Duration) -> Heard
                 }
             });
         }
+        while began.elapsed() < time {
+            yield_now().await;
+        }
         while all.join_next().await.is_some() {}
     });
     finished(heard, began)
@@ -207,7 +213,7 @@ pub fn at_rate(address: SocketAddr, rate: usize, callers: usize, time: Duration)
                     busy.set(busy.get() - 1);
                 });
             }
-            sleep_until(Then::now() + Duration::from_millis(1)).await;
+            yield_now().await;
         }
         let ended = Instant::now();
         heard.borrow_mut().took = began.elapsed();
