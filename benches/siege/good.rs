@@ -1,13 +1,14 @@
 //! Good callers: an order is signed, and the answer read to its end.
 //!
-//! They never sleep while they have a server to call: on one machine it is the server's core that would have to wake them,
-//! with each answer, and a server elsewhere has not to.
+//! They do not sleep while they have a server to call, if they are not told to: on one machine it is the server's core that
+//! would have to wake them, with each answer, and a server elsewhere has not to.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
@@ -17,6 +18,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, LocalSet, yield_now};
 use tokio::time::{Instant as Then, sleep_until};
 use uuid::Uuid;
+
+/// Whether they sleep while nothing is due.
+pub static SLEEP: AtomicBool = AtomicBool::new(false);
 
 const INSTANCE: &str = "\"hookInstance\": \"";
 
@@ -166,6 +170,14 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+async fn until_later() {
+    if SLEEP.load(Ordering::Relaxed) {
+        sleep_until(Then::now() + Duration::from_millis(1)).await;
+    } else {
+        yield_now().await;
+    }
+}
+
 /// So many callers, each with one call after another.
 pub fn closed_loop(address: SocketAddr, callers: usize, time: Duration) -> Heard {
     let (heard, call, began) = (Rc::new(RefCell::new(Heard::default())), Call::new(), Instant::now());
@@ -180,7 +192,7 @@ pub fn closed_loop(address: SocketAddr, callers: usize, time: Duration) -> Heard
             });
         }
         while began.elapsed() < time {
-            yield_now().await;
+            until_later().await;
         }
         while all.join_next().await.is_some() {}
     });
@@ -213,7 +225,7 @@ pub fn at_rate(address: SocketAddr, rate: usize, callers: usize, time: Duration)
                     busy.set(busy.get() - 1);
                 });
             }
-            yield_now().await;
+            until_later().await;
         }
         let ended = Instant::now();
         heard.borrow_mut().took = began.elapsed();
