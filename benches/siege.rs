@@ -1,8 +1,7 @@
 //! What becomes of good callers while others besiege the server: ten thousand sockets that are slow or say nothing, and
 //! five times the load that it can bear.
 //!
-//! `cargo bench --bench siege`; with `-- quick` after it, only to see that it runs; with `slow` or `overload`, that half alone;
-//! with `sleeping`, beside a load that sleeps while nothing is due.
+//! `cargo bench --bench siege`; with `-- quick` after it, only to see that it runs; with `slow` or `overload`, that half alone.
 //! The server is a process of its own with a ledger of its own, on a core; the load comes from this one, on
 //! another. Without `taskset` they share what there is. Variables that set limits are the server's too.
 #![allow(
@@ -27,11 +26,10 @@ mod served;
 mod slow;
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use good::{Heard, SLEEP, at_rate, closed_loop};
+use good::{Heard, at_rate, closed_loop};
 use served::Served;
 use slow::Siege;
 
@@ -54,7 +52,6 @@ fn main() {
     println!("{files} files may be open in a process");
     let alone = cores::stay_on(cores::LOAD);
     println!("{}", cores::said(alone));
-    SLEEP.store(has("sleeping"), Ordering::Relaxed);
     if !has("overload") {
         let wanted = if quick { 500 } else { 10_000 };
         // Good callers have some too.

@@ -1,26 +1,19 @@
 //! Good callers: an order is signed, and the answer read to its end.
-//!
-//! They do not sleep while they have a server to call, if they are not told to: on one machine it is the server's core that
-//! would have to wake them, with each answer, and a server elsewhere has not to.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::{JoinSet, LocalSet, yield_now};
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant as Then, sleep_until};
 use uuid::Uuid;
-
-/// Whether they sleep while nothing is due.
-pub static SLEEP: AtomicBool = AtomicBool::new(false);
 
 const INSTANCE: &str = "\"hookInstance\": \"";
 
@@ -170,14 +163,6 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-async fn until_later() {
-    if SLEEP.load(Ordering::Relaxed) {
-        sleep_until(Then::now() + Duration::from_millis(1)).await;
-    } else {
-        yield_now().await;
-    }
-}
-
 /// So many callers, each with one call after another.
 pub fn closed_loop(address: SocketAddr, callers: usize, time: Duration) -> Heard {
     let (heard, call, began) = (Rc::new(RefCell::new(Heard::default())), Call::new(), Instant::now());
@@ -190,9 +175,6 @@ pub fn closed_loop(address: SocketAddr, callers: usize, time: Duration) -> Heard
                     caller.is_heard(Instant::now(), &heard).await;
                 }
             });
-        }
-        while began.elapsed() < time {
-            until_later().await;
         }
         while all.join_next().await.is_some() {}
     });
@@ -225,7 +207,7 @@ pub fn at_rate(address: SocketAddr, rate: usize, callers: usize, time: Duration)
                     busy.set(busy.get() - 1);
                 });
             }
-            until_later().await;
+            sleep_until(Then::now() + Duration::from_millis(1)).await;
         }
         let ended = Instant::now();
         heard.borrow_mut().took = began.elapsed();

@@ -4,8 +4,6 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use crate::support::{Connection, Reached, TestApp, TestLedger, both, order};
 
 const MIB: usize = 1024 * 1024;
@@ -76,10 +74,12 @@ fn t05_more_connections_than_there_may_be_wait_only_as_long_as_those_who_say_not
     }
 }
 
+// Only there is the limit set.
+#[cfg(target_os = "linux")]
 #[test]
 fn t05_who_does_not_take_the_answer_cannot_keep_the_connection() {
     for app in both(|settings| settings.limits.connections = 1) {
-        let long = order("47383").ordering("note", json!([{ "text": "a long note ".repeat(80_000) }]));
+        let long = order("47383").ordering("note", serde_json::json!([{ "text": "a long note ".repeat(80_000) }]));
         // As many as are let in at all: each core has one.
         let most = thread::available_parallelism().unwrap().get();
         let deaf: Vec<Connection> = (0..most).map(|_| app.connect().sends_call(long.clone())).collect();
