@@ -37,7 +37,10 @@ pub(super) fn pack(parts: &[&[u8]]) -> Result<Vec<u8>, LedgerError> {
             Some(compressor) => compressor,
             none => none.insert(dictionary::compressor().map_err(|_| LedgerError::Unstorable)?),
         };
-        compressor.compress(&whole).map_err(|_| LedgerError::Unstorable)
+        let mut packed = compressor.compress(&whole).map_err(|_| LedgerError::Unstorable)?;
+        // It waits for the disk, among many, and has taken memory for all that it might have become.
+        packed.shrink_to_fit();
+        Ok(packed)
     })
 }
 
