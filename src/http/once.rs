@@ -1,9 +1,11 @@
 //! Answers a request that is sent twice at once one time, and gives both callers the same bytes (FAULTS H20).
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::web::Bytes;
+use foldhash::quality::RandomState;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
@@ -11,9 +13,9 @@ use super::invoke::Outcome;
 
 type Answering = Shared<BoxFuture<'static, Outcome>>;
 
-/// A service, a client and a length of body: bodies of one length that differ do so in their first bytes. What one client
-/// is answered is never another's.
-type Key = (&'static str, String, String, usize);
+/// A service, a client, its tenant, and a body's hash: bodies that have it in common are compared, and others need not be
+/// looked at. What one client is answered is never another's.
+type Key = (&'static str, String, String, u64);
 
 type InFlight = HashMap<Key, Vec<Waited>>;
 
@@ -26,7 +28,10 @@ struct Waited {
 
 /// The requests that are being answered now.
 #[derive(Clone, Default)]
-pub(super) struct Once(Arc<Mutex<InFlight>>);
+pub(super) struct Once {
+    in_flight: Arc<Mutex<InFlight>>,
+    hashing: RandomState,
+}
 
 impl Once {
     /// Joins the answer to the same bytes that is on its way, or starts it.
@@ -37,18 +42,18 @@ impl Once {
         body: Bytes,
         start: impl FnOnce() -> BoxFuture<'static, Outcome>,
     ) -> Outcome {
-        let key = (service, client.to_owned(), tenant.to_owned(), body.len());
+        let key = (service, client.to_owned(), tenant.to_owned(), self.hashing.hash_one(&body));
         let answering = {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let same_length = all.entry(key.clone()).or_default();
-            match same_length.iter_mut().find(|other| other.body == body) {
+            let mut all = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+            let same_hash = all.entry(key.clone()).or_default();
+            match same_hash.iter_mut().find(|other| other.body == body) {
                 Some(same) => {
                     same.waiting += 1;
                     same.answering.clone()
                 }
                 None => {
                     let answering = start().shared();
-                    same_length.push(Waited { body: body.clone(), answering: answering.clone(), waiting: 1 });
+                    same_hash.push(Waited { body: body.clone(), answering: answering.clone(), waiting: 1 });
                     answering
                 }
             }
@@ -58,13 +63,13 @@ impl Once {
     }
 
     fn leave(&self, key: &Key, body: &Bytes) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(same_length) = all.get_mut(key) {
-            if let Some(same) = same_length.iter_mut().find(|other| other.body == *body) {
+        let mut all = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same_hash) = all.get_mut(key) {
+            if let Some(same) = same_hash.iter_mut().find(|other| other.body == *body) {
                 same.waiting -= 1;
             }
-            same_length.retain(|other| other.waiting > 0);
-            if same_length.is_empty() {
+            same_hash.retain(|other| other.waiting > 0);
+            if same_hash.is_empty() {
                 all.remove(key);
             }
         }
