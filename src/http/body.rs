@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 
 use super::problem::Problem;
 use super::room::{Held, Room};
-use super::{App, admit};
+use super::{App, admit, rest};
 use crate::config::Limits;
 
 /// The whole body. It has its bytes in the room until nothing of it is used any more.
@@ -52,7 +52,7 @@ pub(super) async fn read(
 
 /// Reads a body for nothing where there is no place for its call, so that the connection can be used again. A token is not
 /// looked at then: that would cost more than saying so, and the token could not be sent again. Whoever was never let in by
-/// this connection is looked at all the same, so as not to keep it.
+/// this connection is looked at all the same, so as not to keep it. Whoever comes sooner than it was told to rests first.
 ///
 /// # Errors
 /// [`Problem::Busy`], or why it was not read.
@@ -60,8 +60,12 @@ pub(super) async fn unless_busy(app: &App, request: &HttpRequest, payload: &mut 
     if !app.is_busy() || !admit::was_let_in(request) {
         return Ok(());
     }
+    rest::taken(app, request).await;
+    if !app.is_busy() {
+        return Ok(());
+    }
     read(request, payload, &app.manner.limits, &app.room).await?;
-    Err(Problem::Busy)
+    Err(rest::told(request))
 }
 
 async fn whole(payload: &mut Payload, expected: usize, most: usize, held: &mut Held) -> Result<Bytes, Problem> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::{App, REQUEST_ID, admit, body};
+use super::{App, REQUEST_ID, admit, body, rest};
 use crate::answer::Refusal;
 use crate::auth::VerifiedClient;
 use crate::record::{self, Feedback, Outcome, Recorded};
@@ -66,7 +66,7 @@ async fn story(
     let service = service.ok_or(Problem::NotFound)?;
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
-    let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+    let _place = app.places.try_acquire().map_err(|_| rest::told(request))?;
     let keeping = keep(app.clone().into_inner(), client, service, body);
     // A panic is this call's alone (FAULTS P07).
     AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or_else(|_| Err(app.panicked()))

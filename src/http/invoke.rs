@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::{App, JSON, REQUEST_ID, admit, body};
+use super::{App, JSON, REQUEST_ID, admit, body, rest};
 use crate::answer::{self, Manner, Moment, Refusal};
 use crate::auth::VerifiedClient;
 use crate::gather::live::Asked;
@@ -58,7 +58,7 @@ async fn story(
     let service = service.ok_or(Problem::NotFound)?;
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
-    let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+    let _place = app.places.try_acquire().map_err(|_| rest::told(request))?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
     app.once
         .answer(service.id, (client.name(), client.tenant().unwrap_or_default()), body, || {

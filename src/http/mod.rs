@@ -15,6 +15,7 @@ mod pages;
 mod policies;
 pub mod problem;
 mod proxy;
+mod rest;
 mod room;
 pub mod tls;
 
@@ -50,6 +51,7 @@ use crate::telemetry::counters::Counters;
 use once::Once;
 use ops::Ops;
 use problem::Problem;
+use rest::Told;
 use room::Room;
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -194,7 +196,9 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
     let most = listen::prepare(&listener, app.manner.limits.connections)?;
     let routed = move || {
         let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(proxy::only_by_proxy));
-        outside_in.app_data(app.clone()).configure(|config: &mut ServiceConfig| routes(config, desk))
+        // This is asked once for each worker.
+        let own = outside_in.app_data(Told::default());
+        own.app_data(app.clone()).configure(|config: &mut ServiceConfig| routes(config, desk))
     };
     let server = HttpServer::new(routed)
         .on_connect(tls::seen)

@@ -2,6 +2,8 @@
 //!
 //! Never a value from the request (FAULTS R07).
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -16,6 +18,9 @@ use crate::request::json::{JsonError, JsonFault};
 use crate::request::schema::{Issue, Misfit};
 use crate::request::version::Version;
 use crate::telemetry::Fault;
+
+/// How long whoever finds no place is told to stay away.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// Everything that is said instead of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +169,7 @@ impl Problem {
             Self::Unknown(AuthError::TooOften(seconds)) => _ = response.insert_header((RETRY_AFTER, *seconds)),
             Self::Unknown(AuthError::Tenant) | Self::NotTheProxy => {}
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
-            Self::Busy | Self::NoRoom => _ = response.insert_header((RETRY_AFTER, "1")),
+            Self::Busy | Self::NoRoom => _ = response.insert_header((RETRY_AFTER, AGAIN.as_secs())),
             Self::Ledger(LedgerError::NoSuchCard) => {}
             Self::Ledger(_) => _ = response.insert_header((RETRY_AFTER, "2")),
             _ => {}

@@ -35,12 +35,16 @@ pub(super) async fn only_by_proxy(
     Ok(request.into_response(response).map_into_right_body())
 }
 
+/// Whether a call comes by a proxy, whose connections are everybody's.
+pub(super) fn is_one(app: &App, request: &HttpRequest) -> bool {
+    request.peer_addr().is_some_and(|peer| app.proxies.hold(peer.ip()))
+}
+
 /// Whom a call comes from: whoever is at the other end, or for whom a proxy says that it speaks. That is the last address
 /// which is none of a proxy: what stands before it is the caller's own word. None where a proxy does not say.
 pub(super) fn from(app: &App, request: &HttpRequest) -> Option<IpAddr> {
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    if !peer.is_some_and(|peer| app.proxies.hold(peer)) {
-        return peer;
+    if !is_one(app, request) {
+        return request.peer_addr().map(|peer| peer.ip());
     }
     let lines = request.headers().get_all(X_FORWARDED_FOR).filter_map(|line| line.to_str().ok());
     let said: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();

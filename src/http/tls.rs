@@ -21,6 +21,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
 use super::admit::LetIn;
+use super::rest::Rest;
 use crate::auth::Fingerprint;
 use crate::config::TlsSettings;
 use crate::telemetry;
@@ -106,6 +107,7 @@ pub fn config(settings: &TlsSettings, look: Duration) -> Result<Option<ServerCon
 /// Keeps what certificate a new connection has shown, beside it.
 pub(super) fn seen(connection: &dyn Any, beside: &mut Extensions) {
     beside.insert(LetIn::default());
+    beside.insert(Rest::default());
     let tls = connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
     if let Some(leaf) = tls.and_then(|tls| tls.peer_certificates()).and_then(<[_]>::first) {
         beside.insert(Fingerprint::of(leaf));

@@ -1,12 +1,13 @@
 //! Who calls too often is told when to come again, and nobody else is (FAULTS T16, T18, A24).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use covenant::config::{Networks, Settings};
 
 use crate::support::tokens::{Draft, Signer, bearer, jwks};
-use crate::support::{Caller, Certified, Place, Reply, TestApp, order};
+use crate::support::{Caller, Certified, Place, Reply, TestApp, TestLedger, order};
 
 /// Addresses as settings have them.
 fn networks(text: &str) -> Networks {
@@ -127,6 +128,40 @@ fn t15_where_there_is_no_place_no_token_is_looked_at_and_used_up_but_a_stranger_
         reply.refused(503, "throttled").nowhere().with_header("retry-after", "1");
         two.app.connect().sends(head(token)).last_reply().refused(401, "login");
     }
+}
+
+#[test]
+fn t15_who_is_one_of_too_many_and_comes_at_once_rests_before_it_is_told_again() {
+    let (ledger, gate) = TestLedger::held();
+    let app = TestApp::with(ledger, |settings| settings.limits.in_flight = 1);
+    let (begun, over) = (Instant::now(), AtomicBool::new(false));
+    let rests = || {
+        let mut kept = app.connect();
+        while !over.load(Ordering::Relaxed) {
+            let sent = Instant::now();
+            kept = kept.sends_call(order("47383"));
+            kept.reply().refused(503, "throttled").nowhere().with_header("retry-after", "1");
+            if sent.elapsed() > Duration::from_millis(900) {
+                over.store(true, Ordering::Relaxed);
+                return Some(kept);
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "nobody rests");
+        }
+        None
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| app.sign(order("47383")));
+        gate.wait_for_one();
+        let crowd: Vec<_> = (0..32).map(|_| scope.spawn(rests)).collect();
+        let rested: Vec<_> = crowd.into_iter().filter_map(|one| one.join().unwrap()).collect();
+        app.sign(order("47383")).refused(503, "throttled");
+        gate.open();
+        first.join().unwrap().decided();
+        // Where there is a place nobody rests.
+        for kept in rested {
+            kept.sends_call(order("47383")).reply().decided();
+        }
+    });
 }
 
 #[test]
