@@ -1,6 +1,7 @@
 //! Good callers: an order is signed, and the answer read to its end.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -17,11 +18,34 @@ use uuid::Uuid;
 
 const INSTANCE: &str = "\"hookInstance\": \"";
 
+/// How long who is told to come again is told to stay away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What callers do that were told to come again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// They come at once.
+    ComeAtOnce,
+    /// They stay away as long as they were told.
+    StayAway,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ComeAtOnce => "come again at once",
+            Self::StayAway => "stay away",
+        })
+    }
+}
+
 /// What callers have heard.
 #[derive(Default)]
 pub struct Heard {
     answers: Vec<Duration>,
     shed: Vec<Duration>,
+    /// Of those that had been told before and came at once.
+    shed_again: Vec<Duration>,
     others: usize,
     /// Calls that were due while every caller was waiting.
     unsaid: usize,
@@ -38,16 +62,18 @@ impl Heard {
 
     /// Calls that were told to come again.
     pub fn told(&self) -> usize {
-        self.shed.len()
+        self.shed.len() + self.shed_again.len()
     }
 }
 
 impl fmt::Display for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.0} answers a second{}", self.goodput(), Spread(&self.answers))?;
-        if !self.shed.is_empty() {
-            let rate = self.shed.len() as f64 / self.took.as_secs_f64();
-            write!(f, "; {rate:.0} a second told to come again{}", Spread(&self.shed))?;
+        for (shed, who) in [(&self.shed, ""), (&self.shed_again, ", having come at once when they were told before,")] {
+            if !shed.is_empty() {
+                let rate = shed.len() as f64 / self.took.as_secs_f64();
+                write!(f, "; {rate:.0} a second told{who} to come again{}", Spread(shed))?;
+            }
         }
         write!(f, "; {} others, {} broken, {} not sent", self.others, self.broken, self.unsaid)
     }
@@ -101,11 +127,12 @@ struct Caller {
     call: Call,
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
+    told: Option<Instant>,
 }
 
 impl Caller {
     fn new(address: SocketAddr, call: Call) -> Self {
-        Self { address, call, stream: None, buffer: Vec::new() }
+        Self { address, call, stream: None, buffer: Vec::new(), told: None }
     }
 
     /// Calls once: the status.
@@ -143,6 +170,7 @@ impl Caller {
 
     async fn is_heard(&mut self, due: Instant, heard: &RefCell<Heard>) {
         let reused = self.stream.is_some();
+        let again = self.told.take().is_some_and(|told| due.saturating_duration_since(told) < AGAIN);
         let mut status = self.calls().await;
         if status.is_err() && reused {
             // The server had closed it meanwhile, as it may.
@@ -152,7 +180,10 @@ impl Caller {
         let (took, mut heard) = (due.elapsed(), heard.borrow_mut());
         match status {
             Ok(200) => heard.answers.push(took),
-            Ok(503) => heard.shed.push(took),
+            Ok(503) => {
+                self.told = Some(Instant::now());
+                if again { &mut heard.shed_again } else { &mut heard.shed }.push(took);
+            }
             Ok(_) => heard.others += 1,
             Err(_) => heard.broken += 1,
         }
@@ -163,60 +194,77 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// So many callers, each with one call after another.
-pub fn closed_loop(address: SocketAddr, callers: usize, time: Duration) -> Heard {
-    let (heard, call, began) = (Rc::new(RefCell::new(Heard::default())), Call::new(), Instant::now());
-    LocalSet::new().block_on(&runtime(), async {
-        let mut all = JoinSet::new();
-        for _ in 0..callers {
-            let (mut caller, heard) = (Caller::new(address, call.clone()), heard.clone());
-            all.spawn_local(async move {
-                while began.elapsed() < time {
-                    caller.is_heard(Instant::now(), &heard).await;
-                }
-            });
-        }
-        while all.join_next().await.is_some() {}
-    });
-    finished(heard, began)
+/// Callers on connections that they keep.
+pub struct Crowd {
+    runtime: Runtime,
+    free: Rc<RefCell<VecDeque<Caller>>>,
 }
 
-/// So many calls a second, whether those before are answered or not, as long as one of the callers is free. A time is from
-/// the moment at which a call was sent.
-pub fn at_rate(address: SocketAddr, rate: usize, callers: usize, time: Duration) -> Heard {
-    let (heard, call, began) = (Rc::new(RefCell::new(Heard::default())), Call::new(), Instant::now());
-    LocalSet::new().block_on(&runtime(), async {
-        let free: Rc<RefCell<Vec<Caller>>> =
-            Rc::new(RefCell::new((0..callers).map(|_| Caller::new(address, call.clone())).collect()));
-        let (busy, mut said) = (Rc::new(Cell::new(0_usize)), 0_usize);
-        while began.elapsed() < time {
-            // All that are due by now.
-            let due = (began.elapsed().as_secs_f64() * rate as f64) as usize;
-            while said < due {
-                said += 1;
-                let Some(mut caller) = free.borrow_mut().pop() else {
-                    heard.borrow_mut().unsaid += 1;
-                    continue;
-                };
-                let (heard, free, busy) = (heard.clone(), free.clone(), busy.clone());
-                busy.set(busy.get() + 1);
-                let moment = Instant::now();
-                tokio::task::spawn_local(async move {
-                    caller.is_heard(moment, &heard).await;
-                    free.borrow_mut().push(caller);
-                    busy.set(busy.get() - 1);
+impl Crowd {
+    /// So many who may call at once.
+    pub fn of(address: SocketAddr, callers: usize) -> Self {
+        let call = Call::new();
+        let free = (0..callers).map(|_| Caller::new(address, call.clone())).collect();
+        Self { runtime: runtime(), free: Rc::new(RefCell::new(free)) }
+    }
+
+    /// Each has one call after another.
+    pub fn one_after_another(&self, time: Duration) -> Heard {
+        let (heard, began) = (Rc::new(RefCell::new(Heard::default())), Instant::now());
+        LocalSet::new().block_on(&self.runtime, async {
+            let mut all = JoinSet::new();
+            for mut caller in self.free.take() {
+                let heard = heard.clone();
+                all.spawn_local(async move {
+                    while began.elapsed() < time {
+                        caller.is_heard(Instant::now(), &heard).await;
+                    }
+                    caller
                 });
             }
-            sleep_until(Then::now() + Duration::from_millis(1)).await;
-        }
-        let ended = Instant::now();
-        heard.borrow_mut().took = began.elapsed();
-        while busy.get() > 0 && ended.elapsed() < Duration::from_secs(10) {
-            sleep_until(Then::now() + Duration::from_millis(10)).await;
-        }
-        heard.borrow_mut().broken += busy.get();
-    });
-    finished(heard, began)
+            *self.free.borrow_mut() = all.join_all().await.into();
+        });
+        finished(heard, began)
+    }
+
+    /// So many calls a second, whether those before are answered or not, as long as one of the callers is free: whoever has
+    /// been so for the longest calls next. A time is from the moment at which a call was sent.
+    pub fn at_rate(&self, rate: usize, told: Told, time: Duration) -> Heard {
+        let (heard, began) = (Rc::new(RefCell::new(Heard::default())), Instant::now());
+        LocalSet::new().block_on(&self.runtime, async {
+            let (busy, mut said) = (Rc::new(Cell::new(0_usize)), 0_usize);
+            while began.elapsed() < time {
+                // All that are due by now.
+                let due = (began.elapsed().as_secs_f64() * rate as f64) as usize;
+                while said < due {
+                    said += 1;
+                    let Some(mut caller) = self.free.borrow_mut().pop_front() else {
+                        heard.borrow_mut().unsaid += 1;
+                        continue;
+                    };
+                    let (heard, free, busy) = (heard.clone(), self.free.clone(), busy.clone());
+                    busy.set(busy.get() + 1);
+                    let moment = Instant::now();
+                    tokio::task::spawn_local(async move {
+                        caller.is_heard(moment, &heard).await;
+                        busy.set(busy.get() - 1);
+                        if let (Told::StayAway, Some(told)) = (told, caller.told) {
+                            sleep_until((told + AGAIN).into()).await;
+                        }
+                        free.borrow_mut().push_back(caller);
+                    });
+                }
+                sleep_until(Then::now() + Duration::from_millis(1)).await;
+            }
+            let ended = Instant::now();
+            heard.borrow_mut().took = began.elapsed();
+            while busy.get() > 0 && ended.elapsed() < Duration::from_secs(10) {
+                sleep_until(Then::now() + Duration::from_millis(10)).await;
+            }
+            heard.borrow_mut().broken += busy.get();
+        });
+        finished(heard, began)
+    }
 }
 
 fn finished(heard: Rc<RefCell<Heard>>, began: Instant) -> Heard {
