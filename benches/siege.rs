@@ -36,8 +36,9 @@ use slow::Siege;
 /// Good calls a second beside slow sockets.
 const RATE: usize = 200;
 
-/// Connections of a load that does not wait for answers: a crowd, and as many as can be open at once.
-const CALLERS: [usize; 2] = [2_000, 14_000];
+/// Connections of a load that does not wait for answers: five for each call that has a place, and as many as can be open at
+/// once.
+const CALLERS: [usize; 2] = [5 * 512, 14_000];
 
 /// Files that the bench itself needs.
 const OWN_FILES: u64 = 500;
@@ -65,7 +66,7 @@ fn main() {
         let time = Duration::from_secs(if quick { 2 } else { 15 });
         let most = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap();
         let rounds = if quick { 1 } else { 5 };
-        let (concurrent, crowds) = if quick { (&[64][..], &CALLERS[..1]) } else { (&[32, 64, 128][..], &CALLERS[..]) };
+        let (concurrent, crowds) = if quick { (&[64][..], &CALLERS[..1]) } else { (&[32, 128, 512][..], &CALLERS[..]) };
         shedding(alone, crowds.iter().copied().max().unwrap().min(most), time / 3);
         for callers in crowds {
             overload(alone, concurrent, most.min(*callers), rounds, time);
