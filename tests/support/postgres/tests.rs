@@ -182,8 +182,10 @@ fn nothing_outlives_a_test_process_that_is_killed() {
     });
     let servers: Vec<(u32, PathBuf)> = servers.take(2).collect();
     assert_eq!(servers.len(), 2);
-    let processes: Vec<u32> = servers.iter().flat_map(|(server, _)| processes(*server)).collect();
-    assert!(processes.len() > 6 && processes.iter().copied().all(is_running));
+    let mut processes: Vec<u32> = servers.iter().flat_map(|(server, _)| processes(*server)).collect();
+    // The session that asked for a folder may just have ended by itself.
+    processes.retain(|process| is_running(*process));
+    assert!(processes.len() > 6 && servers.iter().all(|(server, _)| processes.contains(server)));
     assert!(servers.iter().all(|(_, folder)| folder.exists()));
     child.kill().unwrap();
     child.wait().unwrap();
