@@ -5,7 +5,6 @@
 //! proxy never does: who calls next by its connection may be another.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
@@ -17,8 +16,8 @@ use super::{App, proxy};
 const UNRESTED: u32 = 1000;
 
 /// How many calls a worker has told to come again in this second, and in the one before; each worker has its own.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Told(Rc<Cell<Seconds>>);
+#[derive(Debug, Default)]
+pub(super) struct Told(Cell<Seconds>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Seconds {
@@ -40,24 +39,25 @@ impl Seconds {
     }
 }
 
-/// Whether a connection rests, and whether it has had to.
+/// Until when a connection is to rest, and until when it last had to.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     until: Cell<Option<Instant>>,
-    came_at_once: Cell<bool>,
+    rested: Cell<Option<Instant>>,
 }
 
 impl Rest {
-    /// It was told to come again. Who came at once before will do so again, be they ever so few by now for resting.
+    /// It was told to come again. Who came at once just before will do so again, be they ever so few by now for resting.
     fn told(&self, seconds: &mut Seconds, at: Instant) {
-        let rests = seconds.one(at) || self.came_at_once.get();
+        let came_at_once = self.rested.take().is_some_and(|until| at.saturating_duration_since(until) < AGAIN);
+        let rests = seconds.one(at) || came_at_once;
         self.until.set(if rests { at.checked_add(AGAIN) } else { None });
     }
 
     /// It comes: until when it rests.
     fn until(&self, at: Instant) -> Option<Instant> {
         let until = self.until.take().filter(|until| *until > at);
-        self.came_at_once.set(until.is_some());
+        self.rested.set(until);
         until
     }
 }
@@ -133,8 +133,10 @@ mod tests {
             assert_eq!(rest.until(at), Some(at + Duration::from_secs(1)));
             rest.told(&mut Seconds::default(), at + Duration::from_secs(1));
         }
-        let later = began + Duration::from_secs(5);
-        assert_eq!(rest.until(later), None);
+        // Who was answered since, or was away, does not rest for what was once.
+        let later = began + Duration::from_secs(3);
+        assert_eq!(rest.until(later), Some(later + Duration::from_secs(1)));
+        let later = began + Duration::from_secs(60);
         rest.told(&mut Seconds::default(), later);
         assert_eq!(rest.until(later), None);
     }
