@@ -146,6 +146,7 @@ fn manner() -> Manner {
         payer_check: covenant::config::PayerCheck::WhenKnown,
         allow_http: true,
         default_version: Version::V2_0,
+        zone: TimeZone::get("America/New_York").unwrap(),
     }
 }
 
@@ -224,12 +225,12 @@ fn floor(size: usize) -> SocketAddr {
 
 /// Everything but the ledger: the same bytes go out, unproved.
 fn answered(set: &Arc<PolicySet>) -> SocketAddr {
-    let (set, manner, zone) = (Data::from(set.clone()), manner(), TimeZone::get("America/New_York").unwrap());
+    let (set, manner) = (Data::from(set.clone()), manner());
     start(move |listener| {
         let handler = move |set: Data<PolicySet>, body: Bytes| {
-            let zone = zone.clone();
+            let manner = manner.clone();
             async move {
-                let answer = at_once(&body, service(), &set, &manner, &Moment::now(&zone), Nobody).unwrap();
+                let answer = at_once(&body, service(), &set, &manner, &Moment::now(&manner.zone), Nobody).unwrap();
                 HttpResponse::Ok().content_type("application/json; charset=utf-8").body(answer.body)
             }
         };
@@ -242,10 +243,8 @@ fn answered(set: &Arc<PolicySet>) -> SocketAddr {
 
 fn recorded(set: &Arc<PolicySet>, folder: &std::path::Path, name: &str) -> SocketAddr {
     let ledger = Arc::new(SqliteLedger::open(&folder.join(format!("{name}.ledger"))).unwrap());
-    let (set, zone) = (set.clone(), TimeZone::get("America/New_York").unwrap());
-    start(move |listener| {
-        http::serve(listener, App::new(Serving::new(set, Proof::default()), ledger, manner(), zone, ehr()))
-    })
+    let set = set.clone();
+    start(move |listener| http::serve(listener, App::new(Serving::new(set, Proof::default()), ledger, manner(), ehr())))
 }
 
 /// Sends the requests over some connections, each with a hookInstance of its own.

@@ -205,9 +205,10 @@ fn serve(set: &Arc<PolicySet>, folder: &Path, clients: Option<&Path>) -> SocketA
         payer_check: PayerCheck::WhenKnown,
         allow_http: true,
         default_version: Version::V2_0,
+        zone: TimeZone::get("America/New_York").unwrap(),
     };
-    let (serving, zone) = (Serving::new(set.clone(), Proof::default()), TimeZone::get("America/New_York").unwrap());
-    let app = App::new(serving, ledger, manner, zone, Ehr::new(&settings.ehr).unwrap());
+    let serving = Serving::new(set.clone(), Proof::default());
+    let app = App::new(serving, ledger, manner, Ehr::new(&settings.ehr).unwrap());
     let app = app.with_doorman(doorman).with_proxies(settings.tls.proxies);
     let (said, heard) = mpsc::channel();
     thread::spawn(move || {

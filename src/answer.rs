@@ -42,7 +42,7 @@ impl Moment {
 }
 
 /// How this server answers, whoever asks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Manner {
     /// What one request may cost.
     pub limits: Limits,
@@ -52,6 +52,8 @@ pub struct Manner {
     pub allow_http: bool,
     /// The version spoken with a client that does not say.
     pub default_version: Version,
+    /// The payer's time zone: the day of a moment is the day there.
+    pub zone: TimeZone,
 }
 
 /// An answer that is not yet recorded.

@@ -12,6 +12,7 @@ use covenant::policy::model::PolicySet;
 use covenant::request::hook::{SERVICES, Service};
 use covenant::request::version::Version;
 use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
@@ -21,7 +22,7 @@ pub const COVERAGE_INFORMATION: &str =
 /// The day on which all of these tests take place.
 pub const TODAY: Date = date(2026, 11, 22);
 
-pub const MANNER: Manner = Manner {
+pub static MANNER: LazyLock<Manner> = LazyLock::new(|| Manner {
     limits: Limits {
         body_bytes: 1 << 21,
         body_seconds: 5,
@@ -34,7 +35,8 @@ pub const MANNER: Manner = Manner {
     payer_check: PayerCheck::WhenKnown,
     allow_http: true,
     default_version: Version::V2_0,
-};
+    zone: TimeZone::get("America/New_York").unwrap(),
+});
 
 /// The default policy set, proved.
 pub static SET: LazyLock<PolicySet> = LazyLock::new(|| policy::open(None, TODAY).unwrap().set);

@@ -79,7 +79,7 @@ fn judge(answer: &Answer, sent: &[&str]) {
 }
 
 fn answers(body: &str, service: &Service, default_version: Version, holds: &str) {
-    let manner = Manner { default_version, ..MANNER };
+    let manner = Manner { default_version, ..MANNER.clone() };
     let moment = moment("fuzz");
     let Ok(answer) = at_once(body.as_bytes(), service, &SET, &manner, &moment, Ehr::of(holds)) else { return };
     let mut sent = Vec::new();

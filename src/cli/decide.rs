@@ -24,7 +24,7 @@ pub(super) fn run(settings: &Settings, file: &Path, service: Option<&str>) -> Re
     let moment = Moment::now(&zone(settings)?);
     let proved = policy::open(settings.policies.as_deref(), moment.today)?;
     let answer =
-        answer::at_once(&body, service, &proved.set, &manner(settings), &moment, Nobody).map_err(|refusal| {
+        answer::at_once(&body, service, &proved.set, &manner(settings)?, &moment, Nobody).map_err(|refusal| {
             let row = Problem::Refused(refusal).row();
             let place = if row.place.is_empty() { String::new() } else { format!(" ({})", row.place) };
             CommandError::Other(format!("{} {}: {}{place}", row.status, row.issue, row.text))

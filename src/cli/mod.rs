@@ -217,13 +217,14 @@ fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-fn manner(settings: &Settings) -> Manner {
-    Manner {
+fn manner(settings: &Settings) -> Result<Manner, CommandError> {
+    Ok(Manner {
         limits: settings.limits,
         payer_check: settings.payer_check,
         allow_http: settings.ehr.allow_http,
         default_version: Version::V2_0,
-    }
+        zone: zone(settings)?,
+    })
 }
 
 /// Refuses to go on where a ledger's file is not there: looking at one never makes one.

@@ -11,7 +11,7 @@ use super::{CommandError, manner, must_be_there, reviewer};
 pub(super) fn run(settings: &Settings, id: &str) -> Result<(), CommandError> {
     must_be_there(&settings.ledger)?;
     let ledger = record::open(&settings.ledger)?;
-    let replayed = reviewer(&*ledger).replay(id, &manner(settings))?;
+    let replayed = reviewer(&*ledger).replay(id, &manner(settings)?)?;
     let mut out = std::io::stdout().lock();
     out.write_all(&replayed.body)?;
     writeln!(out)?;

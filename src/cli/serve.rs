@@ -15,7 +15,7 @@ use covenant::record::{self, Ledger, LedgerError, MemberDirectory, members};
 use covenant::request::schema;
 use covenant::telemetry;
 
-use super::{CommandError, manner, reload, today, zone};
+use super::{CommandError, manner, reload, today};
 
 /// How often it is looked whether the ledger has stopped for good.
 const LOOK: Duration = Duration::from_millis(250);
@@ -74,7 +74,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     )?;
     drop(out);
     let (policies, servers) = (Serving::new(Arc::new(set), proof), ehr.servers());
-    let mut app = App::new(policies.clone(), ledger.clone(), manner(settings), zone(settings)?, ehr)
+    let mut app = App::new(policies.clone(), ledger.clone(), manner(settings)?, ehr)
         .with_on_failure(settings.ledger.on_failure)
         .with_origins(&settings.cors_origins)
         .with_pages(&settings.pages)

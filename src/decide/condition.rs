@@ -14,13 +14,23 @@ pub enum Truth {
     Unknown,
 }
 
+impl From<Option<bool>> for Truth {
+    fn from(known: Option<bool>) -> Self {
+        match known {
+            Some(true) => Self::True,
+            Some(false) => Self::False,
+            None => Self::Unknown,
+        }
+    }
+}
+
 /// Whether all the conditions hold, as far as the facts tell. One that is false settles it.
 #[must_use]
 pub fn all(conditions: &[Condition], facts: &Facts) -> Truth {
     conditions.iter().fold(Truth::True, |so_far, condition| {
         let this = match facts.get(condition.fact) {
-            Fact::Known(value) if condition.holds(value) => Truth::True,
-            Fact::Known(_) => Truth::False,
+            Fact::Known(value) => Truth::from(Some(condition.holds(value))),
+            Fact::Partial(value, _) => Truth::from(condition.holds_whatever_else(value)),
             Fact::Absent | Fact::Unavailable(_) => Truth::Unknown,
         };
         match (so_far, this) {

@@ -11,8 +11,11 @@ use crate::policy::model::{Coding, FactName, Value};
 /// A fact of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact<T> {
-    /// Stated.
+    /// Stated, and nothing that it rests on is unread.
     Known(T),
+    /// Some of it is stated and the rest was not read: what is here is so, and there may be more. With a reason where the
+    /// rest could not be had.
+    Partial(T, Option<Why>),
     /// Not stated, or not clearly.
     Absent,
     /// Could not be had.
@@ -24,8 +27,17 @@ impl<T> Fact<T> {
     pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Fact<U> {
         match self {
             Self::Known(value) => Fact::Known(of(value)),
+            Self::Partial(value, why) => Fact::Partial(of(value), why),
             Self::Absent => Fact::Absent,
             Self::Unavailable(why) => Fact::Unavailable(why),
+        }
+    }
+
+    /// Why it, or a part of it, could not be had.
+    pub fn failed(&self) -> Option<Why> {
+        match self {
+            Self::Unavailable(why) | Self::Partial(_, Some(why)) => Some(*why),
+            Self::Known(_) | Self::Partial(_, None) | Self::Absent => None,
         }
     }
 }
@@ -206,11 +218,11 @@ impl Facts {
         self.set(name, fact.map(Value::Codes));
     }
 
-    /// The codes of a fact; none if it is not known.
+    /// The codes of a fact, as far as they were read.
     #[must_use]
     pub fn codes_of(&self, name: FactName) -> &[Coding] {
         match self.get(name) {
-            Fact::Known(Value::Codes(codes)) => codes,
+            Fact::Known(Value::Codes(codes)) | Fact::Partial(Value::Codes(codes), _) => codes,
             _ => &[],
         }
     }

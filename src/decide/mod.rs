@@ -148,7 +148,7 @@ fn aspect<'p, T: PartialEq>(facts: &Facts, worlds: &Worlds<'p>, of: impl Fn(Worl
         return Aspect { same, depends: Vec::new(), unavailable: false };
     }
     let depends = worlds.depends(&of);
-    let unavailable = depends.iter().any(|name| matches!(facts.get(*name), Fact::Unavailable(_)));
+    let unavailable = depends.iter().any(|name| facts.get(*name).failed().is_some());
     Aspect { same, depends, unavailable }
 }
 
@@ -289,6 +289,10 @@ fn trace<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Trace<'p> {
         match facts.get(name) {
             _ if !named(name) => {}
             Fact::Known(value) => trace.used.push((name, value.clone())),
+            Fact::Partial(value, why) => {
+                trace.used.push((name, value.clone()));
+                trace.missing.push((name, why.is_some()));
+            }
             Fact::Absent => trace.missing.push((name, false)),
             Fact::Unavailable(_) => trace.missing.push((name, true)),
         }

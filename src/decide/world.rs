@@ -3,6 +3,8 @@
 //! In a world everything is known, so exactly one rule holds. What is the same in all worlds is the answer, whatever is
 //! missing; where they differ, comparing worlds that differ in one thing only tells which things matter.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use super::condition;
@@ -16,7 +18,7 @@ const MOST_WORLDS: usize = 10_000;
 enum Open<'p> {
     Day(Vec<Date>),
     Meaning(Vec<Meaning<'p>>),
-    Fact(FactName, Vec<&'p Value>),
+    Fact(FactName, Vec<Cow<'p, Value>>),
 }
 
 /// What the ordered code may mean.
@@ -82,9 +84,10 @@ impl<'p> Worlds<'p> {
             if matches!(facts.get(name), Fact::Known(_)) {
                 continue;
             }
-            let mut values: Vec<&Value> = Vec::new();
+            let mut values: Vec<Cow<'_, Value>> = Vec::new();
             let in_force = versions.iter().filter(|policy| days.iter().any(|day| policy.in_force(*day)));
             for value in in_force.filter_map(|policy| policy.domains.get(&name)).flatten() {
+                let value = with_what_is_known(value, facts.get(name));
                 if !values.contains(&value) {
                     values.push(value);
                 }
@@ -170,6 +173,17 @@ fn turning_days(facts: &Facts, versions: &[&Policy]) -> Vec<Date> {
     days
 }
 
+/// A value that a fact may turn out to have: what is known of it is part of it, however the rest turns out.
+fn with_what_is_known<'p>(value: &'p Value, fact: &Fact<Value>) -> Cow<'p, Value> {
+    let (Fact::Partial(Value::Codes(known), _), Value::Codes(codes)) = (fact, value) else {
+        return Cow::Borrowed(value);
+    };
+    let mut all: Vec<_> = codes.iter().chain(known).cloned().collect();
+    all.sort_unstable();
+    all.dedup();
+    Cow::Owned(Value::Codes(all))
+}
+
 fn world<'p>(
     mut index: usize,
     open: &[Open<'p>],
@@ -184,7 +198,7 @@ fn world<'p>(
         match open {
             Open::Day(days) => day = (way, days.get(way).copied().unwrap_or(day.1)),
             Open::Meaning(meanings) => meaning = (way, meanings.get(way).copied().unwrap_or(meaning.1)),
-            Open::Fact(name, values) => assumed.push((*name, values.get(way).copied().unwrap_or(&NO_CODES))),
+            Open::Fact(name, values) => assumed.push((*name, values.get(way).map_or(&NO_CODES, Cow::as_ref))),
         }
     }
     let rule = &set.default_rule;
@@ -204,7 +218,7 @@ fn world<'p>(
     };
     let value = |name: FactName| match facts.get(name) {
         Fact::Known(value) => value,
-        Fact::Absent | Fact::Unavailable(_) => {
+        Fact::Partial(..) | Fact::Absent | Fact::Unavailable(_) => {
             assumed.iter().find(|(assumed, _)| *assumed == name).map_or(&NO_CODES, |(_, value)| *value)
         }
     };

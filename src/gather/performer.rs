@@ -33,7 +33,7 @@ pub(super) fn performer(
         match known.resolve(&order.value, reference, true)? {
             Found::Is(resource) => match provider(known, &resource, set, &mut numbers)? {
                 Fact::Known(()) => {}
-                Fact::Absent => return Ok(Fact::Absent),
+                Fact::Partial((), _) | Fact::Absent => return Ok(Fact::Absent),
                 Fact::Unavailable(why) => return Ok(Fact::Unavailable(why)),
             },
             Found::Failed(why) => return Ok(Fact::Unavailable(why)),

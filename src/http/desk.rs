@@ -39,7 +39,7 @@ pub(super) async fn choices(app: Data<App>, payload: Payload) -> HttpResponse {
 pub(super) async fn trace(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
     does(&app, &request, payload, |body| {
         let service = hook::of_request(body).ok_or(Problem::NotFound)?;
-        let moment = Moment::now(&app.zone);
+        let moment = Moment::now(&app.manner.zone);
         let answer = answer::at_once(body, service, &app.policies.now(), &app.manner, &moment, Nobody);
         answer.map(|answer| answer.explanations).map_err(Problem::Refused)
     })

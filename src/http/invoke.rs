@@ -76,7 +76,7 @@ async fn answer_and_record(
     invocation: Uuid,
 ) -> Outcome {
     let (started, set) = (Instant::now(), app.policies.now());
-    let moment = Moment::now(&app.zone);
+    let moment = Moment::now(&app.manner.zone);
     let whom = Asked {
         ehr: &app.ehr,
         directory: app.directory.as_deref(),
@@ -85,7 +85,8 @@ async fn answer_and_record(
         received: started,
         address: app.address.as_deref(),
     };
-    let manner = Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner };
+    let manner =
+        Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner.clone() };
     let source = |invocation: &Invocation<'_>| whom.of(invocation);
     let answer = answer::answer(&body, service, &set, &manner, &moment, source).await;
     let asked = Entry {

@@ -33,7 +33,6 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, Route};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rustls::ServerConfig;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -63,7 +62,6 @@ pub struct App {
     ledger: Arc<dyn Ledger>,
     on_failure: OnFailure,
     manner: Manner,
-    zone: TimeZone,
     ehr: Ehr,
     directory: Option<Arc<dyn Directory>>,
     places: Semaphore,
@@ -94,7 +92,7 @@ impl std::fmt::Debug for App {
 impl App {
     /// Everything that answering takes.
     #[must_use]
-    pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, zone: TimeZone, ehr: Ehr) -> Self {
+    pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
         let room = Room::of(manner.limits.bytes_in_flight);
         let counters = Counters::new();
@@ -104,7 +102,6 @@ impl App {
             ledger,
             on_failure: OnFailure::Refuse,
             manner,
-            zone,
             ehr,
             directory: None,
             places,

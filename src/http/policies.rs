@@ -33,13 +33,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// `GET /policies`
 async fn all(app: Data<App>, payload: Payload) -> HttpResponse {
-    let page = site(&app, &app.policies.now()).list(Moment::now(&app.zone).today);
+    let page = site(&app, &app.policies.now()).list(Moment::now(&app.manner.zone).today);
     body::leave(payload, pages::written(StatusCode::OK, page, &[]))
 }
 
 /// `GET /policies/{number}`: the version in force on `on`, else today.
 async fn one(app: Data<App>, request: HttpRequest, number: Path<String>, payload: Payload) -> HttpResponse {
-    let today = Moment::now(&app.zone).today;
+    let today = Moment::now(&app.manner.zone).today;
     let response = match day(request.query_string()) {
         Ok(on) => show(&app, &number, None, on.unwrap_or(today)),
         Err(NotADay) => {
@@ -53,7 +53,7 @@ async fn one(app: Data<App>, request: HttpRequest, number: Path<String>, payload
 /// `GET /policies/{number}/{version}`
 async fn version(app: Data<App>, path: Path<(String, String)>, payload: Payload) -> HttpResponse {
     let (number, version) = path.into_inner();
-    body::leave(payload, show(&app, &number, Some(&version), Moment::now(&app.zone).today))
+    body::leave(payload, show(&app, &number, Some(&version), Moment::now(&app.manner.zone).today))
 }
 
 fn site<'a>(app: &'a App, set: &'a PolicySet) -> Site<'a> {

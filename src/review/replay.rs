@@ -124,7 +124,7 @@ pub(super) fn again(ledger: &dyn Ledger, entry: &Entry, manner: &Manner) -> Resu
     let version = Version::named(&entry.crd_version).ok_or(NotAgain::Version)?;
     let learned: Learned = serde_json::from_str(&entry.learned).map_err(|_| NotAgain::Learned)?;
     // It was answered, so it may be: that is not decided again.
-    let manner = Manner { default_version: version, allow_http: true, ..*manner };
+    let manner = Manner { default_version: version, allow_http: true, ..manner.clone() };
     let moment = Moment { at: entry.at, today: entry.today, seed: entry.seed };
     let answer = answer::at_once(&entry.request, service, &draft.set, &manner, &moment, learned);
     let body = answer.map_err(NotAgain::RefusedNow)?.body;

@@ -222,10 +222,11 @@ fn app(
         payer_check: settings.payer_check,
         allow_http: settings.ehr.allow_http,
         default_version: Version::V2_0,
+        zone: TimeZone::get(&settings.time_zone).unwrap(),
     };
-    let (zone, ehr) = (TimeZone::get(&settings.time_zone).unwrap(), Ehr::new(&settings.ehr).unwrap());
+    let ehr = Ehr::new(&settings.ehr).unwrap();
     let doorman = Doorman::of(&settings).unwrap().map(Arc::new);
-    let app = App::new(Serving::new(set, proof), ledger, manner, zone, ehr)
+    let app = App::new(Serving::new(set, proof), ledger, manner, ehr)
         .with_doorman(doorman)
         .with_origins(&settings.cors_origins)
         .with_pages(&settings.pages)

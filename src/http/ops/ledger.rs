@@ -25,7 +25,7 @@ pub(super) async fn explain(operator: Operator, app: Data<App>, id: Path<String>
     if !wants_text(&request) {
         return Ok(shown(&explained));
     }
-    let text = explained.text(&app.zone);
+    let text = explained.text(&app.manner.zone);
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -46,7 +46,7 @@ fn wants_text(request: &HttpRequest) -> bool {
 /// `GET /ledger/replay/{id}`
 pub(super) async fn replay(operator: Operator, app: Data<App>, id: Path<String>, request: HttpRequest) -> Said {
     Params::of(&request, &[])?;
-    let manner = app.manner;
+    let manner = app.manner.clone();
     let replayed = review(&app, &operator, move |reviewer| reviewer.replay(&id, &manner)).await?;
     Ok(shown(&replayed))
 }
@@ -67,8 +67,8 @@ pub(super) async fn search(operator: Operator, app: Data<App>, request: HttpRequ
         member: params.text("member"),
         client: params.text("client"),
         policy: params.text("policy"),
-        from: params.begins("from", &app.zone)?,
-        before: params.ends("to", &app.zone)?,
+        from: params.begins("from", &app.manner.zone)?,
+        before: params.ends("to", &app.manner.zone)?,
     };
     let limit: usize = params.parsed("limit", LIMIT)?.unwrap_or(50);
     if !(1..=MOST).contains(&limit) {
@@ -83,8 +83,8 @@ const LIMIT: &str = "is not a number from 1 to 1000";
 /// `GET /ledger/export`
 pub(super) async fn export(operator: Operator, app: Data<App>, request: HttpRequest) -> Said {
     let params = Params::of(&request, &["from", "to"])?;
-    let from = params.begins("from", &app.zone)?.ok_or(Wrong { name: "from", what: "is missing" })?;
-    let before = params.ends("to", &app.zone)?.unwrap_or_else(Timestamp::now);
+    let from = params.begins("from", &app.manner.zone)?.ok_or(Wrong { name: "from", what: "is missing" })?;
+    let before = params.ends("to", &app.manner.zone)?.unwrap_or_else(Timestamp::now);
     if before < from {
         return Err(Wrong { name: "to", what: "is before the parameter from" }.into());
     }
@@ -103,10 +103,10 @@ pub(super) async fn prune(operator: Operator, app: Data<App>, request: HttpReque
 
 async fn pruned(operator: &Operator, app: &Data<App>, request: &HttpRequest) -> Said {
     let params = Params::of(request, &["before", "confirm", "less-than-six-years-is-lawful-here"])?;
-    let before = params.begins("before", &app.zone)?.ok_or(Wrong { name: "before", what: "is missing" })?;
+    let before = params.begins("before", &app.manner.zone)?.ok_or(Wrong { name: "before", what: "is missing" })?;
     let shorter = params.is_true("less-than-six-years-is-lawful-here")?;
     let retention = if shorter { Retention::Shorter } else { Retention::SixYears };
-    let (confirmed, zone) = (params.is_true("confirm")?, app.zone.clone());
+    let (confirmed, zone) = (params.is_true("confirm")?, app.manner.zone.clone());
     if !confirmed {
         let would_go = review(app, operator, move |reviewer| reviewer.prunable(before, retention, &zone)).await?;
         return Err(Refused::Unconfirmed(would_go));
@@ -135,10 +135,10 @@ pub(super) async fn metrics(operator: Operator, app: Data<App>, request: HttpReq
         Some("data") => (Format::Data, "application/x-ndjson"),
         Some(_) => return Err(Wrong { name: "format", what: "is not table, csv, json or data" }.into()),
     };
-    let today = Timestamp::now().to_zoned(app.zone.clone()).date();
-    let period = Period::of(from, to, today, &app.zone);
+    let today = Timestamp::now().to_zoned(app.manner.zone.clone()).date();
+    let period = Period::of(from, to, today, &app.manner.zone);
     let period = period.map_err(|_| Wrong { name: "to", what: "is before the first day" })?;
-    let zone = app.zone.iana_name().unwrap_or_default().to_owned();
+    let zone = app.manner.zone.iana_name().unwrap_or_default().to_owned();
     let set = app.policies.now();
     let payer = set.payer.identifiers.first();
     let payer = payer.map(|(system, value)| Identifier { system: system.to_string(), value: value.to_string() });

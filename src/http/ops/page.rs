@@ -29,7 +29,7 @@ pub(super) async fn page(_onlooker: Onlooker, app: Data<App>) -> HttpResponse {
     let (taken, served) = (Timestamp::now(), app.policies.served());
     let said_of = Operations {
         taken,
-        zone: &app.zone,
+        zone: &app.manner.zone,
         began: app.began,
         in_flight: app.in_flight(),
         most_in_flight: app.manner.limits.in_flight,

@@ -83,6 +83,13 @@ impl Condition {
         found != self.not
     }
 
+    /// Whether it holds for a value of which only a part is known, if that part settles it.
+    #[must_use]
+    pub fn holds_whatever_else(&self, part: &Value) -> Option<bool> {
+        let found = matches!(&self.test, Test::AnyOf(_)) && self.holds(part) != self.not;
+        found.then_some(!self.not)
+    }
+
     /// The codes it names.
     #[must_use]
     pub fn codes(&self) -> &[Coding] {
