@@ -3,6 +3,7 @@
 mod auth;
 mod edge;
 mod ledger;
+mod limits;
 mod ops;
 mod pages;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 pub use auth::AuthSettings;
 pub use edge::{Networks, TlsSettings};
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
+pub use limits::Limits;
 pub use ops::{OpsSettings, Secret, Token};
 pub use pages::PagesSettings;
 
@@ -27,57 +29,6 @@ pub enum PayerCheck {
     WhenKnown,
     /// A payer that does not say who it is, is refused.
     Strict,
-}
-
-/// Bounds on what one request may cost. Nothing in the server is unbounded.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Bytes of a body. The largest public request is 16 KB; this leaves 128 times as much.
-    pub body_bytes: usize,
-    /// Seconds in which a whole body must have come: a body that drips holds a connection and its memory.
-    pub body_seconds: u64,
-    /// Nesting of JSON. Public requests go to 13; deeper than this only costs stack.
-    pub depth: usize,
-    /// Values in a body. `[0,0,…]` in 2 MiB would be a million, at 16 to 64 times its bytes in memory.
-    pub nodes: usize,
-    /// Orders in one request: each costs a decision and an answer.
-    pub orders: usize,
-    /// Requests being answered at once: beyond that, saying so at once is better than a queue nobody sees.
-    pub in_flight: usize,
-    /// Bytes of all bodies that have come, or are coming, and are not answered yet: 512 usual ones are 8 MiB, and of the
-    /// longest there are 32, each worked on at several times its bytes.
-    pub bytes_in_flight: usize,
-    /// Connections at once: ten thousand that are slow and good ones beside them, at some 25 KB each. Fewer where the process
-    /// may not open as many files; more wait in the system until one of these is closed.
-    pub connections: usize,
-    /// Calls of one registered client in a minute: a hundred a second are more than any hospital signs. 0 for any.
-    pub client_per_minute: u32,
-    /// Tokens from one address in a minute that let nobody in, before its next is not looked at. 0 for any.
-    pub failures_per_minute: u32,
-    /// Tokens that were used and are not over, about 60 bytes each: none is forgotten, as it could be used again. A client
-    /// at its bound has 36,000 of six minutes.
-    pub live_tokens: usize,
-}
-
-impl Limits {
-    /// Bounds on a text that is read by itself: its nesting, and its values.
-    #[must_use]
-    pub const fn of_text(depth: usize, nodes: usize) -> Self {
-        Self {
-            body_bytes: usize::MAX,
-            body_seconds: 0,
-            depth,
-            nodes,
-            orders: 0,
-            in_flight: 0,
-            bytes_in_flight: 0,
-            connections: 0,
-            client_per_minute: 0,
-            failures_per_minute: 0,
-            live_tokens: 0,
-        }
-    }
 }
 
 /// How EHRs' FHIR servers are asked for what a request lacks.
@@ -180,6 +131,9 @@ pub enum SettingsError {
     /// Not an origin.
     #[error("{0}: `{1}` is not an origin as a browser writes it, such as https://desk.example.org")]
     Origin(&'static str, String),
+    /// A bound within which nothing would be answered.
+    #[error("limits.{0}: {1}")]
+    Limit(&'static str, &'static str),
     /// Not a time zone.
     #[error("time_zone is not the IANA name of a time zone")]
     TimeZone,
@@ -209,7 +163,7 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 50] = [
+pub const DEFAULTS: [(&str, &str); 59] = [
     ("listen", "127.0.0.1:8633"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
@@ -227,9 +181,18 @@ pub const DEFAULTS: [(&str, &str); 50] = [
     ("limits.depth", "64"),
     ("limits.nodes", "100000"),
     ("limits.orders", "50"),
+    ("limits.codes", "64"),
+    ("limits.references", "512"),
+    ("limits.questions", "32"),
+    ("limits.reply_bytes", "8388608"),
+    ("limits.determinations", "500"),
+    ("limits.cpu_millis", "1000"),
+    ("limits.large_body_bytes", "65536"),
     ("limits.in_flight", "512"),
     ("limits.bytes_in_flight", "67108864"),
+    ("limits.client_share", "50"),
     ("limits.connections", "16384"),
+    ("limits.connections_per_address", "256"),
     ("limits.client_per_minute", "6000"),
     ("limits.failures_per_minute", "60"),
     ("limits.live_tokens", "1000000"),
@@ -311,6 +274,7 @@ impl Settings {
                 return Err(SettingsError::Origin(key, wrong.clone()));
             }
         }
+        settings.limits.check()?;
         jiff::tz::TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone)?;
         Ok(settings)
     }

@@ -1,8 +1,8 @@
 //! The server, as an operator runs it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +17,22 @@ pub struct Served {
     pub address: SocketAddr,
     child: Child,
     _place: TempDir,
+    /// What keeps its only place taken: the call that waits, and the EHR that it waits for.
+    _taken: Option<(TcpStream, TcpStream, TcpListener)>,
+}
+
+/// A call that has to ask the EHR at an address.
+fn asking(base: &str) -> Vec<u8> {
+    let example = include_str!("../../cds-hooks/examples/order-sign-47383.request.json");
+    let mut request: serde_json::Value = serde_json::from_str(example).unwrap();
+    request["fhirServer"] = base.into();
+    request["fhirAuthorization"] = serde_json::json!({
+        "access_token": "token", "token_type": "Bearer", "expires_in": 3600, "scope": "user/*.read", "subject": "covenant"
+    });
+    request["prefetch"] = serde_json::json!({});
+    let body = request.to_string();
+    let head = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\nContent-Type: application/json";
+    format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 impl Served {
@@ -26,10 +42,24 @@ impl Served {
         Self::run(alone, env!("CARGO_BIN_EXE_covenant"), &[], &limits)
     }
 
-    /// Starts one that has no place for any call.
+    /// Starts one whose only place is taken: its call waits for an EHR that never replies.
     pub fn start_full(alone: bool) -> Self {
-        let limits = [("COVENANT_LIMITS_IN_FLIGHT".to_owned(), "0".to_owned())];
-        Self::run(alone, env!("CARGO_BIN_EXE_covenant"), &[], &limits)
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/fhir", silent.local_addr().unwrap());
+        let settings = [
+            ("COVENANT_LIMITS_IN_FLIGHT", "1"),
+            ("COVENANT_EHR_SERVERS", &base),
+            ("COVENANT_EHR_ALLOW_PRIVATE", "true"),
+            ("COVENANT_EHR_DEADLINE_MILLIS", "3600000"),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut server = Self::run(alone, env!("CARGO_BIN_EXE_covenant"), &[], &settings);
+        let mut waits = TcpStream::connect(server.address).unwrap();
+        waits.write_all(&asking(&base)).unwrap();
+        // It has its place once the EHR is asked.
+        let asked = silent.accept().unwrap().0;
+        server._taken = Some((waits, asked, silent));
+        server
     }
 
     /// Starts one that has none either, and is nothing but that.
@@ -37,6 +67,7 @@ impl Served {
         Self::run(alone, std::env::current_exe().unwrap().to_str().unwrap(), &[bare::NAME], &[])
     }
 
+    /// All callers come from one address here.
     fn run(alone: bool, program: &str, arguments: &[&str], limits: &[(String, String)]) -> Self {
         let place = tempfile::tempdir().unwrap();
         let log = File::create(place.path().join("log")).unwrap();
@@ -46,7 +77,11 @@ impl Served {
             .env_clear()
             .envs(limits.iter().cloned())
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .envs([("COVENANT_LISTEN", "127.0.0.1:0"), ("COVENANT_OPS_LISTEN", "")])
+            .envs([
+                ("COVENANT_LISTEN", "127.0.0.1:0"),
+                ("COVENANT_OPS_LISTEN", ""),
+                ("COVENANT_LIMITS_CONNECTIONS_PER_ADDRESS", "0"),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -55,7 +90,7 @@ impl Served {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.find_map(|line| Some(line.split_once(" on http://")?.1.parse().unwrap()));
         thread::spawn(move || lines.for_each(drop));
-        Self { address: address.expect("a server that starts"), child, _place: place }
+        Self { address: address.expect("a server that starts"), child, _place: place, _taken: None }
     }
 
     /// How long it has had a core until now, over all its threads; none where the system does not tell.

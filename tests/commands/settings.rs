@@ -5,7 +5,9 @@ use std::fs;
 use std::net::TcpListener;
 
 use covenant::answer::Moment;
-use covenant::config::{AuthSettings, DEFAULTS, EhrSettings, Hidden, LedgerSettings, OpsSettings, Settings, variable};
+use covenant::config::{
+    AuthSettings, DEFAULTS, EhrSettings, Hidden, LedgerSettings, Limits, OpsSettings, Settings, variable,
+};
 use jiff::tz::TimeZone;
 
 use crate::support::{Certified, Environment, Place, PolicyFolder, Request, Served, order};
@@ -65,6 +67,11 @@ fn try_all(settings: Vec<Setting>) -> BTreeSet<&'static str> {
     settings.iter().map(|setting| setting.0).collect()
 }
 
+/// A bound, as it was read.
+fn bound(key: &'static str, seen: fn(Limits) -> u64) -> Setting {
+    setting(key, ["1", "2"], ["1", "2"], read(move |it| seen(it.limits).to_string()))
+}
+
 fn limits() -> Vec<Setting> {
     let silent_payer = order("47383").without("/prefetch/payer");
     let waits = serving(|server| {
@@ -75,11 +82,21 @@ fn limits() -> Vec<Setting> {
     vec![
         setting("payer_check", ["strict", "when-known"], ["400 value", "answered"], decided(silent_payer)),
         setting("limits.body_bytes", ["100", "9000"], ["413", "200"], status_of(order("47383"))),
-        setting("limits.body_seconds", ["0", "60"], ["408", "waits"], waits),
+        setting("limits.body_seconds", ["1", "60"], ["408", "waits"], waits),
         setting("limits.depth", ["6", "60"], ["400 structure", "answered"], decided(order("47383"))),
         setting("limits.nodes", ["50", "5000"], ["400 too-costly", "answered"], decided(order("47383"))),
         setting("limits.orders", ["1", "2"], ["422 too-costly", "answered"], decided(order("47383").times(2))),
-        setting("limits.in_flight", ["0", "1"], ["503", "200"], status_of(order("47383"))),
+        bound("limits.codes", |it| it.codes as u64),
+        bound("limits.references", |it| it.references as u64),
+        bound("limits.questions", |it| it.questions as u64),
+        bound("limits.reply_bytes", |it| it.reply_bytes as u64),
+        bound("limits.determinations", |it| it.determinations as u64),
+        bound("limits.cpu_millis", |it| it.cpu_millis),
+        bound("limits.large_body_bytes", |it| it.large_body_bytes as u64),
+        // What comes of these is in `faults`. Here it is what was read.
+        bound("limits.in_flight", |it| it.in_flight as u64),
+        bound("limits.client_share", |it| it.client_share as u64),
+        bound("limits.connections_per_address", |it| it.connections_per_address as u64),
         setting("limits.bytes_in_flight", ["2", "67108864"], ["503", "200"], status_of(order("47383"))),
         // How many there may be is in `faults::transport`.
         setting("limits.connections", ["1", "2"], ["1", "2"], read(|it| it.limits.connections.to_string())),
@@ -325,6 +342,13 @@ fn a_setting_that_cannot_be_used_is_refused() {
         ("tls.proxies = \"::/0\"", "tls.proxies"),
         ("tls.proxies = true", "tls.proxies"),
         ("limits.depth = -1", "depth"),
+        ("limits.depth = 0", "limits.depth"),
+        ("limits.orders = 0", "limits.orders"),
+        ("limits.codes = 0", "limits.codes"),
+        ("limits.cpu_millis = 0", "limits.cpu_millis"),
+        ("limits.in_flight = 0", "limits.in_flight"),
+        ("limits.client_share = 0", "limits.client_share"),
+        ("limits.client_share = 101", "limits.client_share"),
         ("limits.depth = \"deep\"", "depth"),
         ("listen = ", "covenant.toml"),
     ] {
