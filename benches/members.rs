@@ -13,6 +13,7 @@ use covenant::record::{MemberDirectory, import};
 use jiff::Timestamp;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -38,7 +39,7 @@ fn main() {
     let ledger = folder.path().join("bench.ledger");
     for what in ["first import", "import in its place"] {
         let before = Instant::now();
-        let imported = import(&ledger, &files, Timestamp::now(), &mut |_| ()).unwrap();
+        let imported = import(&ledger, &files, Timestamp::now(), &TimeZone::UTC, &mut |_| ()).unwrap();
         assert_eq!((imported.patients, imported.coverages), (count as u64, count as u64));
         println!(
             "  {what:20} {:7.1} s, most memory so far {} MB, file {} MB",

@@ -20,6 +20,7 @@ mod untold;
 pub mod answer;
 pub mod auth;
 pub mod config;
+pub mod date;
 pub mod decide;
 pub mod gather;
 pub mod http;

@@ -8,7 +8,7 @@ use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     // The picture in prose, and the parts it names.
     (
         "",
@@ -16,6 +16,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "answer",
             "auth",
             "config",
+            "date",
             "decide",
             "gather",
             "http",
@@ -33,6 +34,8 @@ const ROOMS: [(&str, &[&str]); 24] = [
     // A request's way without a server. It sees no edge and no ledger, so that replay can use it.
     ("answer", &["config", "decide", "gather", "policy::model", "render", "request"]),
     ("config", &[]),
+    // The one reader of FHIR dates.
+    ("date", &["decide::facts"]),
     ("telemetry", &["config"]),
     ("untold", &[]),
     (
@@ -58,7 +61,10 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("outbound", &[]),
     ("request", &["config", "telemetry"]),
     // It fills the facts; it does not decide.
-    ("gather", &["config", "decide::facts", "outbound", "policy::model", "policy::number", "request", "telemetry"]),
+    (
+        "gather",
+        &["config", "date", "decide::facts", "outbound", "policy::model", "policy::number", "request", "telemetry"],
+    ),
     ("policy", &[]),
     ("policy::model", &["policy::template"]),
     ("policy::template", &[]),
@@ -91,7 +97,10 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "telemetry",
         ],
     ),
-    ("record", &["auth::Mark", "auth::Shared", "auth::Use", "config", "decide::facts", "gather::learned", "telemetry"]),
+    (
+        "record",
+        &["auth::Mark", "auth::Shared", "auth::Use", "config", "date", "decide::facts", "gather::learned", "telemetry"],
+    ),
     // It reads what was recorded, as whoever is asked later.
     (
         "metrics",
@@ -154,7 +163,7 @@ const ONLY: [(&[&str], &[&str]); 6] = [
 ];
 
 /// Rooms without I/O, clock, environment, chance or log.
-const PURE: [&str; 5] = ["decide", "render", "metrics", "policy::model", "policy::template"];
+const PURE: [&str; 6] = ["date", "decide", "render", "metrics", "policy::model", "policy::template"];
 
 /// What those do not name.
 const IMPURE: [&str; 24] = [
@@ -347,7 +356,7 @@ fn what_breaks_the_layering_is_found() {
     assert_eq!(
         found,
         [
-            "src/record/new.rs:2: record names crate::render::render; it may name auth::Mark, auth::Shared, auth::Use, config, decide::facts, gather::learned, telemetry"
+            "src/record/new.rs:2: record names crate::render::render; it may name auth::Mark, auth::Shared, auth::Use, config, date, decide::facts, gather::learned, telemetry"
         ]
     );
     assert!(broken("src/gather/new.rs", "use crate::decide::facts::Facts;").is_empty());

@@ -7,13 +7,14 @@ use covenant::config::Settings;
 use covenant::record::{self, Imported};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::CommandError;
 
 /// `covenant members import FILE…`
-pub(super) fn import(settings: &Settings, files: &[PathBuf]) -> Result<(), CommandError> {
+pub(super) fn import(settings: &Settings, zone: &TimeZone, files: &[PathBuf]) -> Result<(), CommandError> {
     let bar = progress(record::import_bytes(files)?);
-    let imported = record::import(&settings.ledger.path, files, Timestamp::now(), &mut |bytes| bar.inc(bytes));
+    let imported = record::import(&settings.ledger.path, files, Timestamp::now(), zone, &mut |bytes| bar.inc(bytes));
     bar.finish_and_clear();
     writeln!(std::io::stdout(), "imported {}", counts(&imported?))?;
     Ok(())

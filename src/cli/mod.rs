@@ -203,7 +203,9 @@ impl Command {
             Action::Client { action: ClientAction::List } => client::list(&settings),
             Action::Client { action: ClientAction::Check } => client::check(&settings),
             Action::Client { action: ClientAction::Add(new) } => client::add(&settings, new),
-            Action::Members { action: MembersAction::Import { files } } => members::import(&settings, &files),
+            Action::Members { action: MembersAction::Import { files } } => {
+                members::import(&settings, &zone(&settings)?, &files)
+            }
             Action::Members { action: MembersAction::Status } => members::status(&settings),
         }
     }

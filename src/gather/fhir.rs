@@ -1,9 +1,9 @@
 //! Reading FHIR values: references, codes and dates, as far as a decision looks at them.
 
-use jiff::Timestamp;
-use jiff::civil::Date;
 use serde_json::Value;
 
+#[allow(unused_imports, reason = "coverage periods are compared in the payer's time zone with it")]
+pub(super) use crate::date::{days, days_in};
 use crate::decide::facts::Days;
 use crate::policy::model::{Coding, PolicySet};
 
@@ -51,30 +51,11 @@ pub(super) fn days_of(value: &Value, name: &str, place: &str) -> Result<Option<D
     days(text).map(Some).ok_or_else(|| NoDate(format!("{place}{name}")))
 }
 
-/// The days of a FHIR date or dateTime, as written: `2026` is the whole year. The time of day is not looked at beyond
-/// whether it is one: the day is the one the author wrote, wherever the service will be done.
-pub(super) fn days(text: &str) -> Option<Days> {
-    if text.contains('T') {
-        let day = text.parse::<Timestamp>().is_ok().then(|| text.split_once('T'))??.0;
-        let day = day.parse().ok()?;
-        return Some(Days { first: day, last: day });
-    }
-    let mut parts = text.split('-');
-    let year: i16 = parts.next()?.parse().ok()?;
-    let (Some(month), date) = (parts.next(), parts.next()) else {
-        return Some(Days { first: Date::new(year, 1, 1).ok()?, last: Date::new(year, 12, 31).ok()? });
-    };
-    let month: i8 = month.parse().ok()?;
-    let first = Date::new(year, month, date.map_or(Some(1), |date| date.parse().ok())?).ok()?;
-    Some(Days { first, last: if date.is_some() { first } else { first.last_of_month() } })
-}
-
 untold!(NoDate);
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::{days, target};
+    use super::target;
 
     #[test]
     fn a_reference_names_its_target_however_it_is_written() {
@@ -83,18 +64,6 @@ mod tests {
         }
         for reference in ["#patient", "urn:uuid:0", "Patient/", "1", ""] {
             assert_eq!(target(reference), None, "{reference}");
-        }
-    }
-
-    #[test]
-    fn p06_a_partial_date_is_all_its_days() {
-        let span = |text| days(text).map(|days| (days.first.to_string(), days.last.to_string()));
-        let span = |text| span(text).map(|(first, last)| format!("{first} {last}")).unwrap_or_default();
-        assert_eq!(span("2026"), "2026-01-01 2026-12-31");
-        assert_eq!(span("2024-02"), "2024-02-01 2024-02-29");
-        assert_eq!(span("2026-11-22T23:30:00-08:00"), "2026-11-22 2026-11-22");
-        for none in ["2026-02-29", "2026-13", "2026-11-22T25:00:00Z", "2026-02-30T10:00:00Z", ""] {
-            assert_eq!(span(none), "", "{none}");
         }
     }
 }

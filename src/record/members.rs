@@ -2,7 +2,6 @@
 //!
 //! `import` fills it from FHIR files; [`MemberDirectory`] answers from it, and never writes.
 
-mod days;
 mod error;
 mod file;
 mod find;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::Imported;
 use super::error::ImportError;
@@ -22,7 +23,8 @@ struct Person {
     born: Option<Date>,
 }
 
-struct Import {
+struct Import<'z> {
+    zone: &'z TimeZone,
     filling: Filling,
     /// By the hash of `Patient/1` and of what a Bundle calls it.
     people: HashMap<u64, Person>,
@@ -44,7 +46,7 @@ pub fn import_bytes(files: &[PathBuf]) -> Result<u64, ImportError> {
 /// it is not there. The directory that it replaces serves until all of the new one is there. Blocks.
 ///
 /// Each file is NDJSON, or one JSON document: a Bundle or a resource. Other types of resources are counted and passed over.
-/// `progress` hears of the bytes of each step of reading.
+/// A moment in a period counts as its day in `zone`, the payer's. `progress` hears of the bytes of each step of reading.
 ///
 /// # Errors
 /// [`ImportError`]; nothing is kept then.
@@ -52,11 +54,12 @@ pub fn import(
     ledger: &Path,
     files: &[PathBuf],
     at: Timestamp,
+    zone: &TimeZone,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Imported, ImportError> {
     let filling = Filling::begin(ledger)?;
     let counts = Imported { at, patients: 0, coverages: 0, authorizations: 0, passed_over: 0 };
-    let mut import = Import { filling, people: HashMap::new(), counts };
+    let mut import = Import { zone, filling, people: HashMap::new(), counts };
     match import.read(files, progress) {
         Ok(()) => {
             import.filling.serve(&import.counts)?;
@@ -69,7 +72,7 @@ pub fn import(
     }
 }
 
-impl Import {
+impl Import<'_> {
     fn read(&mut self, files: &[PathBuf], progress: &mut dyn FnMut(u64)) -> Result<(), ImportError> {
         let mut bytes = Vec::with_capacity(files.len());
         for file in files {
@@ -147,14 +150,14 @@ impl Import {
         self.filling.key(key::coverages_of(owner.number), id)?;
         let written = serde_json::to_string(&numbers).map_err(|_| LedgerError::Unstorable)?;
         let packed = pack::squeeze(found.text.as_bytes(), pack::LEVEL)?;
-        let (active, days) = (coverage.is_active(&found)?, coverage.days(&found)?);
+        let (active, days) = (coverage.is_active(&found)?, coverage.days(self.zone, &found)?);
         self.counts.coverages += 1;
         self.filling.row(Row::Coverage(id, written, active, days, packed))
     }
 
     fn authorization(&mut self, found: Found<'_>) -> Result<(), ImportError> {
         let response: ClaimResponse = resource::read(&found)?;
-        let Some(authorized) = response.authorized(&found)? else {
+        let Some(authorized) = response.authorized(self.zone, &found)? else {
             self.counts.passed_over += 1;
             return Ok(());
         };

@@ -1,13 +1,14 @@
 //! Patients, coverages and prior authorisations, as far as a directory looks at them.
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::days::days;
 use super::error::ImportError;
 use super::file::Found;
 use super::place::place_at;
+use crate::date;
 
 /// The kind of identifier (HL7 v2 table 0203) that is a member number.
 const MEMBER_NUMBER: &str = "MB";
@@ -142,9 +143,9 @@ impl Patient {
     /// The whole date of birth, if it is known.
     pub(super) fn born(&self, found: &Found<'_>) -> Result<Option<Date>, ImportError> {
         let Some(text) = &self.birth_date else { return Ok(None) };
-        let (first, last) =
-            days(text).ok_or_else(|| found.unreadable("Patient.birthDate", "is not a date that exists"))?;
-        Ok((first == last).then_some(first))
+        let days =
+            date::days(text).ok_or_else(|| found.unreadable("Patient.birthDate", "is not a date that exists"))?;
+        Ok((days.first == days.last).then_some(days.first))
     }
 
     /// The numbers that the payer's members are known by (identifiers of type `MB`).
@@ -181,8 +182,8 @@ impl Coverage {
     }
 
     /// The first and the last day of its period, as far as there are any.
-    pub(super) fn days(&self, found: &Found<'_>) -> Result<[Option<Date>; 2], ImportError> {
-        span(self.period.as_ref(), found, "Coverage.period")
+    pub(super) fn days(&self, zone: &TimeZone, found: &Found<'_>) -> Result<[Option<Date>; 2], ImportError> {
+        span(self.period.as_ref(), zone, found, "Coverage.period")
     }
 }
 
@@ -202,7 +203,7 @@ impl ClaimResponse {
     /// codes of each `addItem.productOrService`, but for those on which a review action (Da Vinci PAS, X12 306: on the
     /// adjudication of the `addItem`, or of an `item` that it names) says anything but A1, A2 or A6. Where no code is
     /// left, nothing is authorised.
-    pub(super) fn authorized(&self, found: &Found<'_>) -> Result<Option<Authorized<'_>>, ImportError> {
+    pub(super) fn authorized(&self, zone: &TimeZone, found: &Found<'_>) -> Result<Option<Authorized<'_>>, ImportError> {
         let is = |value: &Option<String>, code: &str| value.as_deref() == Some(code);
         let decided = is(&self.status, "active") && is(&self.outcome, "complete") && self.error.is_empty();
         let Some(number) = self.number.as_deref().map(str::trim).filter(|number| !number.is_empty()) else {
@@ -223,7 +224,7 @@ impl ClaimResponse {
             return Ok(None);
         }
         let patient = target(self.patient.as_ref(), found, "ClaimResponse.patient")?;
-        let days = span(self.period.as_ref(), found, "ClaimResponse.preAuthPeriod")?;
+        let days = span(self.period.as_ref(), zone, found, "ClaimResponse.preAuthPeriod")?;
         Ok(Some(Authorized { patient, number, codes, days }))
     }
 }
@@ -247,16 +248,22 @@ fn target<'r>(reference: Option<&'r Reference>, found: &Found<'_>, place: &str) 
     reference.ok_or_else(|| found.unreadable(&format!("{place}.reference"), "is not there"))
 }
 
-/// A period's days: a start that is partly said is its first day, an end its last.
-fn span(period: Option<&Period>, found: &Found<'_>, place: &str) -> Result<[Option<Date>; 2], ImportError> {
-    let day = |text: &Option<String>, name: &str| {
+/// A period's days in the payer's time zone: a start that is partly said is its first day, an end its last.
+fn span(
+    period: Option<&Period>,
+    zone: &TimeZone,
+    found: &Found<'_>,
+    place: &str,
+) -> Result<[Option<Date>; 2], ImportError> {
+    let days = |text: &Option<String>, name: &str| {
         let days = text.as_deref().map(|text| {
-            days(text).ok_or_else(|| found.unreadable(&format!("{place}.{name}"), "is not a date that exists"))
+            let days = date::days_in(text, zone);
+            days.ok_or_else(|| found.unreadable(&format!("{place}.{name}"), "is not a date that exists"))
         });
         days.transpose()
     };
     let Some(period) = period else { return Ok([None, None]) };
-    Ok([day(&period.start, "start")?.map(|days| days.0), day(&period.end, "end")?.map(|days| days.1)])
+    Ok([days(&period.start, "start")?.map(|days| days.first), days(&period.end, "end")?.map(|days| days.last)])
 }
 
 untold!(

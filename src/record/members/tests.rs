@@ -7,6 +7,7 @@ mod finding;
 use std::path::PathBuf;
 
 use futures_util::future::join_all;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -34,7 +35,8 @@ impl Place {
     }
 
     fn import(&self, files: &[PathBuf]) -> Result<Imported, ImportError> {
-        import(&self.ledger(), files, "2026-11-24T12:00:00Z".parse().unwrap(), &mut |_| ())
+        let zone = TimeZone::get("America/New_York").unwrap();
+        import(&self.ledger(), files, "2026-11-24T12:00:00Z".parse().unwrap(), &zone, &mut |_| ())
     }
 
     /// Imports resources, one a line.

@@ -137,3 +137,20 @@ async fn c10_of_a_coverage_and_the_one_that_took_its_place_the_day_tells_which()
     }
     assert_eq!(place.find(by_card("1", &["N1"])).await, Ok(Standing::CoverageUnknown));
 }
+
+#[tokio::test]
+async fn a_coverage_lasts_to_the_end_of_time_and_a_moment_is_a_day_in_the_payers_time_zone() {
+    for (end, last) in [
+        ("9999-12-31T23:59:59Z", "9999-12-31"),
+        ("9999-12-31T23:59:59.9999999999-05:00", "9999-12-31"),
+        ("2026-12-01T04:59:59Z", "2026-11-30"),
+        ("2026-12-01T00:00:00-05:00", "2026-12-01"),
+    ] {
+        let place = Place::new();
+        let mut coverage = coverage("c1", "1", "N1");
+        coverage["period"]["end"] = end.into();
+        place.imports(&[patient("1"), coverage]);
+        let in_force = member(place.find(by_card("1", &["N1"])).await).in_force;
+        assert_eq!(in_force.end.unwrap().to_string(), last, "{end}");
+    }
+}
