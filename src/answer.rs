@@ -2,6 +2,8 @@
 //! be answered again, byte for byte. What has to be learnt beside the body comes from a [`Source`], which for a recorded
 //! request is the record.
 
+use std::sync::OnceLock;
+
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,11 +14,12 @@ use crate::config::{Limits, PayerCheck};
 use crate::decide::decide;
 use crate::decide::determination::{Determination, PaNeeded};
 use crate::decide::facts::{Fact, Facts};
-use crate::gather::learned::{Learned, Source};
-use crate::gather::{self, GatherError, Gathered, Read, Way, Wishes};
+use crate::gather::learned::{Learned, Query, Reply, Source};
+use crate::gather::{self, Answers, GatherError, Gathered, Scanned, Way};
 use crate::policy::model::{FactName, Plan, PolicySet, Value};
 use crate::render::{self, Decision, Frame, RenderError};
 use crate::request::hook::Service;
+use crate::request::index::Index;
 use crate::request::json::Json;
 use crate::request::version::Version;
 use crate::request::{self, Invocation, RequestError};
@@ -126,8 +129,26 @@ pub enum Refusal {
     Render(#[from] RenderError),
 }
 
-/// What is learnt is asked for at most so many times over: each time something may name something else.
+/// Questions are put at most so many times over: each reply may name something else to ask for.
 const ROUNDS: usize = 6;
+
+/// What came in each round of questions. What came earlier stays where it is while more comes.
+struct Rounds<T>([OnceLock<T>; ROUNDS]);
+
+impl<T> Rounds<T> {
+    fn new() -> Self {
+        Self([const { OnceLock::new() }; ROUNDS])
+    }
+
+    /// Keeps what came in a round.
+    fn keep(&self, round: usize, came: T) -> Option<&T> {
+        self.0.get(round).map(|kept| kept.get_or_init(|| came))
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = T> {
+        self.0.into_iter().filter_map(OnceLock::into_inner)
+    }
+}
 
 /// Answers a body that was sent to a service.
 ///
@@ -147,23 +168,62 @@ pub async fn answer<S: Source>(
         return Err(RequestError::OpenServer.into());
     }
     let source = source(&invocation);
-    let (could_ask, had_members) = (source.can_ask(), source.has_members());
-    let address = source.address().map(str::to_owned);
-    let mut learned = Learned { could_ask, had_members, address, ..Learned::default() };
-    let way =
-        Way { payer_check: manner.payer_check, can_ask: could_ask, has_members: had_members, today: moment.today };
+    let mut learned = Learned {
+        could_ask: source.can_ask(),
+        had_members: source.has_members(),
+        registered: source.is_registered(),
+        address: source.address().map(str::to_owned),
+        ..Learned::default()
+    };
+    let asked: Rounds<Vec<(Query, Reply)>> = Rounds::new();
+    let mut answer = {
+        let scanned: Rounds<Vec<Scanned<'_>>> = Rounds::new();
+        let gathered = learn(&invocation, &mut learned, (&asked, &scanned), &source, (set, manner, moment)).await?;
+        decide_and_render(&invocation, &gathered, learned.address.as_deref(), set, moment)?
+    };
+    learned.asked = asked.into_iter().flatten().collect();
+    answer.without_token = request::without_token(&body);
+    answer.learned = serde_json::to_string(&learned).map_err(|_| RenderError::Unwritable)?;
+    Ok(answer)
+}
+
+/// Gathers, asks for what is missing as far as the source can tell, and gathers again until nothing is missing. Each
+/// question is asked once: its reply stays, whatever it is.
+async fn learn<'k>(
+    invocation: &Invocation<'k>,
+    learned: &mut Learned,
+    (asked, scanned): (&'k Rounds<Vec<(Query, Reply)>>, &'k Rounds<Vec<Scanned<'k>>>),
+    source: &impl Source,
+    (set, manner, moment): (&PolicySet, &Manner, &Moment),
+) -> Result<Gathered<'k>, Refusal> {
+    let way = Way {
+        payer_check: manner.payer_check,
+        can_ask: learned.could_ask,
+        registered: learned.registered,
+        has_members: learned.had_members,
+        today: moment.today,
+        zone: manner.zone.clone(),
+        limits: &manner.limits,
+    };
+    let mut index = Index::of(invocation).map_err(|_| GatherError::Ambiguous)?;
+    let mut answers = Answers::default();
     for round in 0.. {
-        let read = Read::of(&learned, &manner.limits);
-        let (gathered, wishes) = gather::gather(&invocation, &read, set, &way);
+        let (gathered, wishes) = gather::gather(invocation, &index, (&answers, learned), set, &way);
         if wishes.is_empty() || round == ROUNDS {
-            let mut answer = decide_and_render(&invocation, &gathered?, learned.address.as_deref(), set, moment)?;
-            answer.without_token = request::without_token(&body);
-            answer.learned = serde_json::to_string(&learned).map_err(|_| RenderError::Unwritable)?;
-            return Ok(answer);
+            return Ok(gathered?);
         }
         drop(gathered);
-        drop(read);
-        learn(&mut learned, wishes, &source).await;
+        let replies = source.ask(&wishes.queries).await;
+        let came = asked.keep(round, wishes.queries.into_iter().zip(replies).collect());
+        let came = came.map(Vec::as_slice).unwrap_or_default();
+        let read = scanned.keep(round, came.iter().map(|(_, reply)| Scanned::of(reply, &manner.limits)).collect());
+        for ((query, reply), scanned) in came.iter().zip(read.into_iter().flatten()) {
+            answers.add(query, reply, scanned, &mut index);
+        }
+        for query in wishes.members {
+            let reply = source.member(&query).await;
+            learned.keep_look_up(query, reply);
+        }
     }
     Err(RenderError::Unwritable.into())
 }
@@ -182,16 +242,6 @@ pub fn at_once<S: Source>(
 ) -> Result<Answer, Refusal> {
     let answered = answer(body, service, set, manner, moment, |_| source).now_or_never();
     answered.unwrap_or(Err(RenderError::Unwritable.into()))
-}
-
-/// Fulfils wishes, as far as the source can. Each is asked once: its reply stays, whatever it is.
-async fn learn(learned: &mut Learned, wishes: Wishes, source: &impl Source) {
-    let replies = source.ask(&wishes.queries).await;
-    learned.asked.extend(wishes.queries.into_iter().zip(replies));
-    if let Some(query) = wishes.member {
-        let reply = source.member(&query).await;
-        learned.member = Some((query, reply));
-    }
 }
 
 /// The answer to what was gathered.

@@ -199,8 +199,8 @@ fn the_generator_s_order_sign_without_prefetch_and_without_a_token_is_refused_as
 }
 
 #[test]
-fn the_generator_s_two_coverages_are_refused_as_hook_13_says() {
-    sent("generator-order-sign-two-coverages").refused(400, "multiple-matches").at("prefetch");
+fn the_generator_s_cancelled_coverage_beside_an_active_one_is_passed_over() {
+    sent("generator-order-sign-two-coverages").decided();
 }
 
 #[test]

@@ -249,6 +249,8 @@ pub struct Trace<'p> {
     pub candidates: Vec<Candidate<'p>>,
     /// The facts that were looked at and known.
     pub used: Vec<(FactName, Value)>,
+    /// The modifiers of the ordered code.
+    pub modifiers: Vec<String>,
     /// The facts that were looked at and not known; true if they could not be had.
     pub missing: Vec<(FactName, bool)>,
 }

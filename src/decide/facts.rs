@@ -170,6 +170,8 @@ pub struct Facts {
     pub unread: Option<Why>,
     /// The billing codes that the order says may be used.
     pub billing_options: Vec<Coding>,
+    /// The modifiers of its procedure codes, such as `26`, sorted.
+    pub modifiers: Vec<String>,
     /// When the service will be done.
     pub days: Days,
     /// Whether the order is for doing something: neither `doNotPerform` nor revoked.
@@ -192,6 +194,7 @@ impl Facts {
             codes,
             unread: None,
             billing_options: Vec::new(),
+            modifiers: Vec::new(),
             days,
             to_be_performed: true,
             coverage,

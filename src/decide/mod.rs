@@ -39,11 +39,11 @@ pub fn decide<'p>(facts: &Facts, set: &'p PolicySet) -> Vec<Determination<'p>> {
         let codes = if codes.is_empty() { vec![None] } else { codes };
         return codes.into_iter().map(|code| settled(code, case, [])).collect();
     }
-    if !billing.is_empty() {
-        return billing.into_iter().map(|code| one(facts, set, Some(code), &[code])).collect();
-    }
     if facts.unread.is_some() {
         return vec![settled(None, &set.default_rule.technical, [])];
+    }
+    if !billing.is_empty() {
+        return billing.into_iter().map(|code| one(facts, set, Some(code), &[code])).collect();
     }
     if facts.codes.is_empty() {
         return vec![settled(None, &set.default_rule.code_not_specific, [InfoNeeded::DetailCode])];
@@ -282,7 +282,7 @@ fn trace<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Trace<'p> {
             candidates.push(candidate);
         }
     }
-    let mut trace = Trace { candidates, used: Vec::new(), missing: Vec::new() };
+    let mut trace = Trace { candidates, used: Vec::new(), modifiers: facts.modifiers.clone(), missing: Vec::new() };
     let policies: Vec<&Policy> = worlds.iter().filter_map(|world| world.policy).collect();
     let named = |name| policies.iter().flat_map(|policy| policy.conditions()).any(|condition| condition.fact == name);
     for name in FactName::CONDITIONS {
@@ -334,6 +334,11 @@ fn settled<'p>(
         dependencies: Vec::new(),
         expiry: None,
         shown: Vec::new(),
-        trace: Trace { candidates: vec![candidate(None, case)], used: Vec::new(), missing: Vec::new() },
+        trace: Trace {
+            candidates: vec![candidate(None, case)],
+            used: Vec::new(),
+            modifiers: Vec::new(),
+            missing: Vec::new(),
+        },
     }
 }

@@ -108,6 +108,12 @@ impl Ehr {
         self.servers.clone()
     }
 
+    /// Whether a server is one that may be asked.
+    #[must_use]
+    pub fn is_registered(&self, server: &str) -> bool {
+        Base::parse(server, &self.settings).is_ok_and(|base| self.servers.find(&base).is_some())
+    }
+
     /// With counters for what is asked.
     #[must_use]
     pub fn counted_by(self, counters: Counters) -> Self {

@@ -1,69 +1,79 @@
-//! Reading FHIR values: references, codes and dates, as far as a decision looks at them.
+//! Reading FHIR values: codes and dates, as far as a decision looks at them.
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
-#[allow(unused_imports, reason = "coverage periods are compared in the payer's time zone with it")]
 pub(super) use crate::date::{days, days_in};
 use crate::decide::facts::Days;
-use crate::policy::model::{Coding, PolicySet};
+use crate::policy::model::{Coding, PolicySet, SystemId};
+pub(crate) use crate::request::order::{list, string};
+pub(crate) use crate::request::reference::target;
 
-/// The items of an array member; none if there is none.
-pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
+const CPT: &str = "http://www.ama-assn.org/go/cpt";
+const HCPCS: &str = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets";
 
-/// A string member.
-pub(crate) fn string<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
-    value.get(name).and_then(Value::as_str)
-}
+/// Characters of a procedure code without its modifiers.
+const PROCEDURE: usize = 5;
+
+/// Characters of a modifier.
+const MODIFIER: usize = 2;
 
 /// The codings of a CodeableConcept, of code systems that the set knows.
-pub(super) fn codings(concept: &Value, set: &PolicySet) -> Vec<Coding> {
-    list(concept, "coding").iter().filter_map(|coding| known(coding, set)).collect()
+pub(super) fn codings(concept: &Value, set: &PolicySet) -> impl Iterator<Item = Coding> {
+    list(concept, "coding").iter().filter_map(|coding| known(coding, set))
 }
 
-/// A Coding, if the set knows its code system.
+/// A Coding, if the set knows its code system. A procedure code is read without its modifiers, and HCPCS level I as the CPT
+/// that it is.
 pub(super) fn known(coding: &Value, set: &PolicySet) -> Option<Coding> {
-    let system = set.system(string(coding, "system")?)?;
-    Some(Coding { system, code: string(coding, "code")?.into() })
+    let (system, code) = (set.system(string(coding, "system")?)?, string(coding, "code")?);
+    let Some((base, _)) = procedure(system, code, set) else { return Some(Coding { system, code: code.into() }) };
+    let level_one = set.system(CPT).filter(|_| set.system(HCPCS) == Some(system) && is_level_one(base));
+    Some(Coding { system: level_one.unwrap_or(system), code: base.to_ascii_uppercase().into() })
 }
 
-/// `Type/id` of a literal reference: relative, absolute or with a version.
-pub(crate) fn target(reference: &str) -> Option<(&str, &str)> {
-    let current = reference.split_once("/_history/").map_or(reference, |(current, _)| current);
-    let (rest, id) = current.rsplit_once('/')?;
-    let kind = rest.rsplit_once('/').map_or(rest, |(_, kind)| kind);
-    (!id.is_empty() && kind.starts_with(|first: char| first.is_ascii_uppercase())).then_some((kind, id))
+/// The modifiers of a Coding of a procedure: of `47383-26-LT` they are `26` and `LT`.
+pub(super) fn modifiers<'v>(coding: &'v Value, set: &PolicySet) -> Vec<&'v str> {
+    let system = string(coding, "system").and_then(|name| set.system(name));
+    let found = system.zip(string(coding, "code")).and_then(|(system, code)| procedure(system, code, set));
+    found.map(|(_, modifiers)| modifiers).unwrap_or_default()
 }
 
-/// Whether a Reference names this resource.
-pub(super) fn names(reference: Option<&Value>, kind: &str, id: &str) -> bool {
-    reference.and_then(|reference| string(reference, "reference")).and_then(target) == Some((kind, id))
+/// A procedure code and its modifiers, which stand behind it with a `:`, `-`, `,` or space before each.
+fn procedure<'v>(system: SystemId, code: &'v str, set: &PolicySet) -> Option<(&'v str, Vec<&'v str>)> {
+    let (base, rest) = code.split_at_checked(PROCEDURE)?;
+    let alphanumeric = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !alphanumeric(base) || ![set.system(CPT), set.system(HCPCS)].contains(&Some(system)) {
+        return None;
+    }
+    let parts = rest.strip_prefix([':', '-', ',', ' ']);
+    let modifiers: Vec<&str> = parts.into_iter().flat_map(|parts| parts.split([':', '-', ',', ' '])).collect();
+    let sound = modifiers.iter().all(|modifier| modifier.len() == MODIFIER && alphanumeric(modifier));
+    (sound && rest.is_empty() == modifiers.is_empty()).then_some((base, modifiers))
+}
+
+/// Whether a HCPCS code is of level I, which is CPT: four digits, and a digit or the letter of a category.
+fn is_level_one(code: &str) -> bool {
+    let (digits, last) = code.split_at_checked(PROCEDURE - 1).unwrap_or_default();
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+        && last.bytes().all(|byte| byte.is_ascii_digit() || b"FTUM".contains(&byte.to_ascii_uppercase()))
 }
 
 /// A date that is not one, by its place in the resource.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct NoDate(pub(super) String);
 
-/// The days of a date or dateTime member, if there is one.
-pub(super) fn days_of(value: &Value, name: &str, place: &str) -> Result<Option<Days>, NoDate> {
+/// The days of a date or dateTime member, if there is one. A moment is on the day that its author wrote or on the day that
+/// it is in the payer's time zone: where they differ it may be either.
+pub(super) fn days_of(value: &Value, name: &str, zone: &TimeZone, place: &str) -> Result<Option<Days>, NoDate> {
     let Some(text) = string(value, name) else { return Ok(None) };
-    days(text).map(Some).ok_or_else(|| NoDate(format!("{place}{name}")))
+    days_of_text(text, zone).map(Some).ok_or_else(|| NoDate(format!("{place}{name}")))
+}
+
+/// The days of a date or dateTime, as [`days_of`] has them.
+pub(super) fn days_of_text(text: &str, zone: &TimeZone) -> Option<Days> {
+    let (written, here) = (days(text)?, days_in(text, zone)?);
+    Some(Days { first: written.first.min(here.first), last: written.last.max(here.last) })
 }
 
 untold!(NoDate);
-
-#[cfg(test)]
-mod tests {
-    use super::target;
-
-    #[test]
-    fn a_reference_names_its_target_however_it_is_written() {
-        for reference in ["Patient/1", "https://ehr.example.org/fhir/Patient/1", "Patient/1/_history/2"] {
-            assert_eq!(target(reference), Some(("Patient", "1")), "{reference}");
-        }
-        for reference in ["#patient", "urn:uuid:0", "Patient/", "1", ""] {
-            assert_eq!(target(reference), None, "{reference}");
-        }
-    }
-}

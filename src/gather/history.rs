@@ -3,56 +3,84 @@
 use serde_json::Value;
 
 use super::GatherError;
-use super::fhir::{codings, list, names, string};
+use super::codes::{Codes, Wanted};
+use super::fhir::{list, string};
 use super::known::{Found, Known};
 use super::learned::Query;
 use crate::decide::facts::Fact;
-use crate::policy::model::{Coding, PolicySet};
+use crate::policy::model::{Coding, FactName, PolicySet};
 use crate::request::Order;
+use crate::request::index::{Indexed, Origin};
 
 /// Statuses of a prescription that the patient never took anything by.
-const NEVER: [&str; 4] = ["draft", "cancelled", "entered-in-error", "unknown"];
+const NEVER: [&str; 3] = ["draft", "cancelled", "entered-in-error"];
 
-/// The medications of every other prescription of the patient. None at all is an answer too, once the EHR has been asked.
+/// Intents of what is no prescription: it only might become one.
+const NO_PRESCRIPTION: [&str; 3] = ["proposal", "plan", "option"];
+
+/// The medications of every other prescription of the patient. That there is none is known only where the EHR was asked, and
+/// where every prescription could be read.
 ///
 /// Every US Core server can search by patient and intent, so nothing more is asked for.
-pub(super) fn history(known: &Known<'_>, order: &Order<'_>, set: &PolicySet) -> Result<Fact<Vec<Coding>>, GatherError> {
-    let patient = known.invocation.patient_id.as_str();
-    let mut codes = medications(known, order, set)?;
-    codes.sort_unstable();
-    codes.dedup();
-    let parameters = [("patient", patient), ("intent", "order"), ("_include", "MedicationRequest:medication")];
-    Ok(match known.ask(Query::search("MedicationRequest", &parameters)) {
-        Found::Is(_) | Found::Nothing => Fact::Known(codes),
-        Found::Failed(why) => Fact::Unavailable(why),
-        // What happens to be in the prefetch need not be all: what is not there may have been taken.
-        Found::Unsaid => Fact::Absent,
-    })
-}
-
-fn medications(known: &Known<'_>, order: &Order<'_>, set: &PolicySet) -> Result<Vec<Coding>, GatherError> {
-    let mut codes = Vec::new();
-    for resource in known.all("MedicationRequest") {
-        if resource.id == order.resource.id {
-            continue;
-        }
-        let Found::Is(value) = known.value(resource)? else { continue };
-        let taken = string(&value, "status").is_none_or(|status| !NEVER.contains(&status));
-        if !taken || !names(value.get("subject"), "Patient", &known.invocation.patient_id) {
-            continue;
-        }
-        codes.extend(value.get("medicationCodeableConcept").into_iter().flat_map(|it| codings(it, set)));
-        if let Some(reference) = value.get("medicationReference")
-            && let Found::Is(medication) = known.resolve(&value, reference, false)?
-        {
-            codes.extend(medication.get("code").into_iter().flat_map(|concept| codings(concept, set)));
-            codes.extend(ingredients(&medication, set));
+pub(super) fn history(
+    known: &Known<'_, '_>,
+    order: &Order<'_>,
+    wanted: &Wanted,
+    set: &PolicySet,
+) -> Result<Fact<Vec<Coding>>, GatherError> {
+    let mut codes = Codes::of(FactName::History, set);
+    for prescription in known.all("MedicationRequest") {
+        if !prescription.is(&order.resource.kind, &order.resource.id) {
+            medication(known, prescription, wanted, &mut codes)?;
         }
     }
-    Ok(codes)
+    let patient = known.invocation.patient_id.as_str();
+    let parameters = [("patient", patient), ("intent", "order"), ("_include", "MedicationRequest:medication")];
+    match known.ask(Query::search("MedicationRequest", &parameters)) {
+        Found::Is(_) | Found::Nothing => {}
+        Found::Failed(why) => codes.failed(why),
+        // What happens to be in the prefetch need not be all: what is not there may have been taken.
+        Found::Unsaid => codes.unread(),
+    }
+    Ok(codes.into_fact())
 }
 
-fn ingredients(medication: &Value, set: &PolicySet) -> Vec<Coding> {
-    let items = list(medication, "ingredient").iter().filter_map(|it| it.get("itemCodeableConcept"));
-    items.flat_map(|concept| codings(concept, set)).collect()
+/// Adds what a prescription is for.
+fn medication<'k>(
+    known: &Known<'_, 'k>,
+    prescription: &Indexed<'k>,
+    wanted: &Wanted,
+    codes: &mut Codes<'_>,
+) -> Result<(), GatherError> {
+    let value = match prescription.value() {
+        Ok(value) => value,
+        Err(_) if prescription.origin == Origin::Fetched => {
+            codes.unread();
+            return Ok(());
+        }
+        Err(misfit) => return Err(GatherError::Resource(misfit.clone(), known.invocation.version)),
+    };
+    let is = |name, among: &[&str]| string(value, name).is_some_and(|said| among.contains(&said));
+    let never = is("status", &NEVER) || is("intent", &NO_PRESCRIPTION);
+    if never || value.get("doNotPerform") == Some(&Value::Bool(true)) {
+        return Ok(());
+    }
+    if !known.is_patient(Some(prescription), value.get("subject")) {
+        return Ok(());
+    }
+    // Whether anything was taken by it is not known.
+    if is("status", &["unknown"]) {
+        codes.unread();
+        return Ok(());
+    }
+    let Some(reference) = value.get("medicationReference") else {
+        codes.concept(value.get("medicationCodeableConcept"), wanted);
+        return Ok(());
+    };
+    if let Some(medication) = codes.found(known.resolve(Some(prescription), reference, true)?) {
+        let ingredients = list(&medication.value, "ingredient").iter().filter_map(|it| it.get("itemCodeableConcept"));
+        let concepts = medication.value.get("code").into_iter().chain(ingredients);
+        codes.concept(concepts, wanted);
+    }
+    Ok(())
 }

@@ -1,17 +1,22 @@
-//! Everything that is known of a request: what was sent, and what was learnt beside it. What is looked for and not there
-//! becomes a wish.
+//! What is known of a request: the resources of its index, and the replies to the questions that were put beside it. What is
+//! looked for and not there becomes a question.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::GatherError;
-use super::fhir::{list, string, target};
+use super::fhir::string;
 use super::learned::{Failure, Learned, MemberQuery, MemberReply, Query, Reply};
+use super::{GatherError, Way};
 use crate::config::Limits;
 use crate::decide::facts::Why;
+use crate::request::index::{Index, Indexed, Origin, Target};
 use crate::request::json::Json;
-use crate::request::{self, Invocation, Order, Prefetched, Resource, schema};
+use crate::request::reference;
+use crate::request::{self, Invocation, Prefetched};
 
 /// What is found of something that was looked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,85 +27,115 @@ pub(super) enum Found<T> {
     Nothing,
     /// It was not sent, and was not asked for.
     Unsaid,
-    /// It could not be learnt.
+    /// It could not be learned.
     Failed(Why),
 }
 
-/// What should be learnt before the answer is made.
+/// A resource with its value.
+#[derive(Clone)]
+pub(super) struct Resolved<'r, 'k> {
+    /// The resource.
+    pub(super) at: &'r Indexed<'k>,
+    /// Its value, which is valid.
+    pub(super) value: Arc<Value>,
+}
+
+/// What should be learned before the answer is made.
 #[derive(Default, PartialEq, Eq)]
 pub struct Wishes {
     /// Of the EHR's FHIR server.
     pub queries: Vec<Query>,
     /// Of the member directory.
-    pub member: Option<MemberQuery>,
+    pub members: Vec<MemberQuery>,
 }
 
 impl Wishes {
     /// Whether nothing is wished for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queries.is_empty() && self.member.is_none()
+        self.queries.is_empty() && self.members.is_empty()
     }
 }
 
-/// What was learnt, as JSON that can be looked into.
-pub struct Read<'l> {
-    replies: Vec<(&'l Query, Answered<'l>)>,
-    member: Option<&'l (MemberQuery, MemberReply)>,
-    never_asks: bool,
+/// A reply, as JSON that can be looked into.
+pub enum Scanned<'l> {
+    /// The pages of a search, or the resource that was read.
+    Pages(Vec<Json<'l>>),
+    /// There is no such resource.
+    Nothing,
+    /// It could not be learned.
+    Failed,
 }
 
-enum Answered<'l> {
-    Pages(Vec<Json<'l>>),
+impl<'l> Scanned<'l> {
+    /// Reads a reply, as strictly as a request.
+    #[must_use]
+    pub fn of(reply: &'l Reply, limits: &Limits) -> Self {
+        match reply {
+            Reply::Nothing => Self::Nothing,
+            Reply::Failed(_) => Self::Failed,
+            Reply::Found(bodies) => {
+                let pages = bodies.iter().map(|body| Json::scan(body.as_bytes(), limits));
+                pages.collect::<Result<_, _>>().map_or(Self::Failed, Self::Pages)
+            }
+        }
+    }
+}
+
+/// What came of a question: the places of resources in the index.
+enum Answered {
+    Found(Vec<usize>),
     Nothing,
     Failed,
 }
 
-impl<'l> Read<'l> {
-    /// Reads what was learnt, as strictly as a request.
-    #[must_use]
-    pub fn of(learned: &'l Learned, limits: &Limits) -> Self {
-        let replies = learned.asked.iter().map(|(query, reply)| {
-            let answered = match reply {
-                Reply::Nothing => Answered::Nothing,
-                Reply::Failed(_) => Answered::Failed,
-                Reply::Found(bodies) => {
-                    let pages = bodies.iter().map(|body| Json::scan(body.as_bytes(), limits));
-                    pages.collect::<Result<_, _>>().map_or(Answered::Failed, Answered::Pages)
-                }
-            };
-            (query, answered)
-        });
-        let unregistered = Reply::Failed(Failure::NotRegistered);
-        let never_asks = learned.asked.iter().any(|(_, reply)| *reply == unregistered);
-        Self { replies: replies.collect(), member: learned.member.as_ref(), never_asks }
+/// The questions that were put to the EHR, and what came of each.
+#[derive(Default)]
+pub struct Answers {
+    by_query: HashMap<Query, Answered>,
+    never_asks: bool,
+}
+
+impl Answers {
+    /// Adds what a reply says to the index.
+    pub fn add<'k>(&mut self, query: &Query, reply: &Reply, scanned: &'k Scanned<'k>, index: &mut Index<'k>) {
+        self.never_asks |= *reply == Reply::Failed(Failure::NotRegistered);
+        let answered = match scanned {
+            Scanned::Nothing => Answered::Nothing,
+            Scanned::Failed => Answered::Failed,
+            Scanned::Pages(pages) => {
+                let resources = pages.iter().flat_map(|page| match request::prefetched(page.root()) {
+                    Prefetched::Resources(resources) => resources,
+                    Prefetched::Nothing | Prefetched::Failure => Vec::new(),
+                });
+                let places: Option<Vec<usize>> = resources.map(|resource| index.add_fetched(resource)).collect();
+                places.map_or(Answered::Failed, Answered::Found)
+            }
+        };
+        self.by_query.insert(query.clone(), answered);
     }
 }
 
 /// Everything that is known, and what else should be.
-pub(super) struct Known<'k> {
-    pub(super) invocation: &'k Invocation<'k>,
-    fetched: Vec<(&'k Query, Found<Vec<Resource<'k>>>)>,
-    member: Option<&'k (MemberQuery, MemberReply)>,
-    can_ask: bool,
-    never_asks: bool,
+pub(super) struct Known<'r, 'k> {
+    pub(super) invocation: &'r Invocation<'k>,
+    pub(super) index: &'r Index<'k>,
+    pub(super) way: &'r Way<'r>,
+    answers: &'r Answers,
+    learned: &'r Learned,
     wishes: RefCell<Wishes>,
+    references: Cell<usize>,
 }
 
-impl<'k> Known<'k> {
-    /// What is known, when more can or cannot be asked of the EHR.
-    pub(super) fn of(invocation: &'k Invocation<'k>, read: &'k Read<'k>, can_ask: bool) -> Self {
-        let fetched = read.replies.iter().map(|(query, answered)| {
-            let found = match answered {
-                Answered::Nothing => Found::Nothing,
-                Answered::Failed => Found::Failed(Why::NotLearnt),
-                Answered::Pages(pages) => Found::Is(pages.iter().flat_map(resources).collect()),
-            };
-            (*query, found)
-        });
-        let fetched = fetched.collect();
-        let (member, never_asks) = (read.member, read.never_asks);
-        Self { invocation, fetched, member, can_ask, never_asks, wishes: RefCell::default() }
+impl<'r, 'k> Known<'r, 'k> {
+    /// What is known of an invocation.
+    pub(super) fn of(
+        invocation: &'r Invocation<'k>,
+        index: &'r Index<'k>,
+        (answers, learned): (&'r Answers, &'r Learned),
+        way: &'r Way<'r>,
+    ) -> Self {
+        Self { invocation, index, way, answers, learned, wishes: RefCell::default(), references: Cell::default() }
     }
 
     /// What was looked for, is not known and can be asked.
@@ -108,135 +143,167 @@ impl<'k> Known<'k> {
         self.wishes.into_inner()
     }
 
-    /// All resources of a type that were sent or learnt, each id once; what was sent comes first.
-    pub(super) fn all(&self, kind: &str) -> Vec<&Resource<'k>> {
-        let sent = self.invocation.prefetch.iter().filter_map(|(_, prefetched)| match prefetched {
-            Prefetched::Resources(resources) => Some(resources),
-            Prefetched::Nothing | Prefetched::Failure => None,
-        });
-        let fetched = self.fetched.iter().filter_map(|(_, found)| match found {
-            Found::Is(resources) => Some(resources),
-            _ => None,
-        });
-        let mut found: Vec<&Resource<'k>> = Vec::new();
-        for resource in sent.chain(fetched).flatten().filter(|resource| resource.kind == kind) {
-            if resource.id.is_empty() || !found.iter().any(|other| other.id == resource.id) {
-                found.push(resource);
-            }
-        }
-        found
+    /// All resources of a type that were sent or learned.
+    pub(super) fn all(&self, kind: &str) -> impl Iterator<Item = &'r Indexed<'k>> + use<'r, 'k> {
+        self.index.all(kind)
     }
 
     /// One resource by type and id; asked for if `wanted`.
-    pub(super) fn one(&self, kind: &str, id: &str, wanted: bool) -> Result<Found<Value>, GatherError> {
-        if let Some(resource) = self.all(kind).into_iter().find(|resource| resource.id == id) {
-            return self.value(resource);
+    pub(super) fn one(&self, kind: &str, id: &str, wanted: bool) -> Result<Found<Resolved<'r, 'k>>, GatherError> {
+        match self.index.named(kind, id) {
+            Target::Is(found) => self.value(found),
+            Target::Several => Ok(Found::Unsaid),
+            Target::Unknown if wanted => Ok(self.read(kind, id)),
+            Target::Unknown => Ok(Found::Unsaid),
         }
-        if !wanted {
-            return Ok(Found::Unsaid);
-        }
-        Ok(match self.ask(Query::read(kind, id)) {
-            // What was learnt is among all: under another id it is not it.
-            Found::Is(_) | Found::Nothing => Found::Nothing,
-            Found::Unsaid => Found::Unsaid,
-            Found::Failed(why) => Found::Failed(why),
-        })
     }
 
-    /// The resource of a Reference: contained in `holder`, sent, or asked for if `wanted`.
-    pub(super) fn resolve(&self, holder: &Value, reference: &Value, wanted: bool) -> Result<Found<Value>, GatherError> {
-        let Some(reference) = string(reference, "reference") else { return Ok(Found::Unsaid) };
-        if let Some(id) = reference.strip_prefix('#') {
-            let contained = list(holder, "contained").iter().find(|resource| string(resource, "id") == Some(id));
-            return Ok(contained.cloned().map_or(Found::Nothing, Found::Is));
-        }
-        match target(reference) {
-            Some((kind, id)) => self.one(kind, id, wanted && self.is_of_ehr(reference)),
+    /// The resource that a Reference leads to, asked for if `wanted`. What its holder contains and what was sent comes first.
+    ///
+    /// # Errors
+    /// What was sent breaks FHIR R4, or the request has more references than are looked up.
+    pub(super) fn resolve(
+        &self,
+        holder: Option<&Indexed<'k>>,
+        reference: &Value,
+        wanted: bool,
+    ) -> Result<Found<Resolved<'r, 'k>>, GatherError> {
+        match string(reference, "reference") {
+            Some(reference) => self.follow(holder, reference, wanted),
             None => Ok(Found::Unsaid),
         }
     }
 
-    /// An order that the request names: as it came, or as the EHR gave it.
-    pub(super) fn order(&self, reference: &str, expression: &str) -> Result<Found<Order<'k>>, GatherError> {
-        let Some((kind, id)) = target(reference) else { return Ok(Found::Nothing) };
-        let sent = self.invocation.orders.iter().chain(&self.invocation.unselected);
-        let sent = sent.into_iter().find(|order| order.resource.kind == kind && order.resource.id == id);
-        if let Some(order) = sent {
-            return Ok(Found::Is(order.clone()));
+    /// The resource that a literal reference leads to, as [`Self::resolve`] does it.
+    pub(super) fn follow(
+        &self,
+        holder: Option<&Indexed<'k>>,
+        literal: &str,
+        wanted: bool,
+    ) -> Result<Found<Resolved<'r, 'k>>, GatherError> {
+        self.count_reference()?;
+        match self.index.find(literal, holder) {
+            Target::Is(found) => self.value(found),
+            Target::Several => Ok(Found::Unsaid),
+            Target::Unknown => Ok(match reference::target(literal) {
+                Some((kind, id)) if wanted && self.is_of_ehr(literal) => self.read(kind, id),
+                // What a resource should contain and does not is nowhere else.
+                None if literal.starts_with('#') => Found::Nothing,
+                _ => Found::Unsaid,
+            }),
         }
-        let value = match self.one(kind, id, self.is_of_ehr(reference))? {
-            Found::Is(value) => value,
-            Found::Nothing => return Ok(Found::Nothing),
-            Found::Unsaid => return Ok(Found::Unsaid),
-            Found::Failed(why) => return Ok(Found::Failed(why)),
-        };
-        let resource = self.all(kind).into_iter().find(|resource| resource.id == id).cloned();
-        Ok(resource.map_or(Found::Nothing, |resource| Found::Is(Order::new(resource, value, expression))))
     }
 
-    /// What a question found, if it was asked; else a wish.
-    pub(super) fn ask(&self, query: Query) -> Found<&[Resource<'k>]> {
-        if let Some((_, found)) = self.fetched.iter().find(|(asked, _)| **asked == query) {
-            return match found {
-                Found::Is(resources) => Found::Is(resources),
-                Found::Nothing => Found::Nothing,
-                Found::Unsaid => Found::Unsaid,
-                Found::Failed(why) => Found::Failed(*why),
+    fn count_reference(&self) -> Result<(), GatherError> {
+        self.references.set(self.references.get() + 1);
+        if self.references.get() > self.way.limits.references {
+            return Err(GatherError::TooManyReferences);
+        }
+        Ok(())
+    }
+
+    /// A resource that is not in the index: it was asked for and is not there, or it is a question now.
+    fn read(&self, kind: &str, id: &str) -> Found<Resolved<'r, 'k>> {
+        match self.ask(Query::read(kind, id)) {
+            // What was learned is in the index: under another id it is not this one.
+            Found::Is(_) | Found::Nothing => Found::Nothing,
+            Found::Unsaid => Found::Unsaid,
+            Found::Failed(why) => Found::Failed(why),
+        }
+    }
+
+    /// What a question found, by the places in the index; if it was not asked, it is asked next where that can be.
+    pub(super) fn ask(&self, query: Query) -> Found<&'r [usize]> {
+        if let Some(answered) = self.answers.by_query.get(&query) {
+            return match answered {
+                Answered::Found(places) => Found::Is(places),
+                Answered::Nothing => Found::Nothing,
+                Answered::Failed => Found::Failed(Why::NotLearnt),
             };
         }
+        if !self.way.can_ask {
+            return Found::Unsaid;
+        }
         let mut wishes = self.wishes.borrow_mut();
-        if self.can_ask && !wishes.queries.contains(&query) {
+        if !wishes.queries.contains(&query) {
+            if self.answers.by_query.len() + wishes.queries.len() >= self.way.limits.questions {
+                return Found::Failed(Why::NotLearnt);
+            }
             wishes.queries.push(query);
         }
         Found::Unsaid
     }
 
-    /// What the member directory said, if it was asked; else a wish.
-    pub(super) fn member(&self, query: MemberQuery) -> Option<&'k MemberReply> {
-        match self.member {
-            Some((asked, reply)) if *asked == query => Some(reply),
-            _ => {
-                self.wishes.borrow_mut().member = Some(query);
-                None
-            }
+    /// What the member directory said, if it was asked; else it is asked next.
+    pub(super) fn member(&self, query: MemberQuery) -> Option<&'r MemberReply> {
+        if let Some(reply) = self.learned.look_up(&query) {
+            return Some(reply);
         }
+        let mut wishes = self.wishes.borrow_mut();
+        if !wishes.members.contains(&query) {
+            wishes.members.push(query);
+        }
+        None
     }
 
-    /// A resource as it is read, if it is valid: what was sent must be, what the EHR gave is not used if it is not
+    /// A resource with its value, if it is valid. What was sent must be; what the EHR gave is not used if it is not
     /// (FAULTS E05).
-    pub(super) fn value(&self, resource: &Resource<'_>) -> Result<Found<Value>, GatherError> {
-        let value = resource.value();
-        let Some(schema) = schema::resource(&resource.kind) else { return Ok(Found::Is(value)) };
-        match schema.check(&value, &resource.kind) {
-            Ok(()) => Ok(Found::Is(value)),
-            Err(_) if self.was_fetched(resource) => Ok(Found::Failed(Why::NotLearnt)),
-            Err(misfit) => Err(GatherError::Resource(misfit, self.invocation.version)),
+    pub(super) fn value(&self, at: &'r Indexed<'k>) -> Result<Found<Resolved<'r, 'k>>, GatherError> {
+        match at.value() {
+            Ok(value) => Ok(Found::Is(Resolved { at, value: value.clone() })),
+            Err(_) if at.origin == Origin::Fetched => Ok(Found::Failed(Why::NotLearnt)),
+            Err(misfit) => Err(GatherError::Resource(misfit.clone(), self.invocation.version)),
         }
     }
 
-    pub(super) fn was_fetched(&self, resource: &Resource<'_>) -> bool {
-        let fetched = self.fetched.iter().filter_map(|(_, found)| match found {
-            Found::Is(resources) => Some(resources),
-            _ => None,
-        });
-        // By its place in memory: it is the same resource, not one that looks the same.
-        fetched.flatten().any(|other| std::ptr::eq(other.view.raw(), resource.view.raw()))
+    /// Whether a Reference leads to the patient of the context. An absolute one to another server than the EHR's does not,
+    /// where the EHR's is registered: there the same id is another person.
+    pub(super) fn is_patient(&self, holder: Option<&Indexed<'k>>, reference: Option<&Value>) -> bool {
+        let id = self.invocation.patient_id.as_str();
+        let Some(literal) = reference.and_then(|reference| string(reference, "reference")) else { return false };
+        if literal.starts_with('#') {
+            return false;
+        }
+        if let Target::Is(found) = self.index.find(literal, holder)
+            && found.resource.full_url.as_deref() == Some(literal)
+        {
+            return found.is("Patient", id);
+        }
+        let elsewhere = self.way.registered && reference::base(literal).is_some() && !self.is_of_ehr(literal);
+        reference::target(literal) == Some(("Patient", id)) && !elsewhere
+    }
+
+    /// The type of the resource that a literal reference leads to, as far as it can be told.
+    pub(super) fn kind_of<'n>(&self, holder: Option<&Indexed<'k>>, literal: &'n str) -> Option<Cow<'n, str>> {
+        match self.index.find(literal, holder) {
+            Target::Is(found) => Some(Cow::Owned(found.resource.kind.clone().into_owned())),
+            Target::Several | Target::Unknown => reference::target(literal).map(|(kind, _)| Cow::Borrowed(kind)),
+        }
+    }
+
+    /// Whether a Reference leads to a resource of one of these types, as far as it can be told.
+    pub(super) fn is_of_kind(&self, holder: Option<&Indexed<'k>>, of: &Value, kinds: &[&str]) -> Option<bool> {
+        let literal = string(of, "reference")?;
+        Some(kinds.contains(&&*self.kind_of(holder, literal)?))
     }
 
     /// What stands under the first prefetch key whose name speaks of this, if any does.
-    pub(super) fn under(&self, word: &str) -> Option<&'k Prefetched<'k>> {
-        let mut keys = self.invocation.prefetch.iter();
-        keys.find(|(key, _)| key.to_lowercase().contains(word)).map(|(_, prefetched)| prefetched)
+    pub(super) fn under(&self, word: &str) -> Option<&'r Prefetched<'k>> {
+        let speaks = |key: &str| {
+            let mut windows = key.as_bytes().windows(word.len());
+            windows.any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        self.invocation.prefetch.iter().find(|(key, _)| speaks(key)).map(|(_, prefetched)| prefetched)
     }
 
     /// Whether the EHR's FHIR server turned out to be one that is never asked (FAULTS E09).
     pub(super) fn never_asks(&self) -> bool {
-        self.never_asks
+        self.answers.never_asks
     }
 
     /// Whether what a reference names can be asked for.
     pub(super) fn can_ask(&self, reference: &str) -> bool {
-        self.can_ask && self.is_of_ehr(reference)
+        self.way.can_ask && self.is_of_ehr(reference)
     }
 
     /// Whether a literal reference is one that the EHR's FHIR server can be asked for: relative, or below its address.
@@ -246,12 +313,4 @@ impl<'k> Known<'k> {
     }
 }
 
-/// The resources of a body: itself, or what a Bundle holds.
-fn resources<'k>(page: &'k Json<'_>) -> Vec<Resource<'k>> {
-    match request::prefetched(page.root()) {
-        Prefetched::Resources(resources) => resources,
-        Prefetched::Nothing | Prefetched::Failure => Vec::new(),
-    }
-}
-
-untold!(Wishes, Read<'_>, Answered<'_>, Known<'_>);
+untold!(Wishes, Scanned<'_>, Answers, Known<'_, '_>, Resolved<'_, '_>);

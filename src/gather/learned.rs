@@ -133,12 +133,35 @@ pub struct Learned {
     /// What the EHR was asked, in the order it was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<(Query, Reply)>,
-    /// What the member directory was asked.
+    /// What the member directory was asked first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<(MemberQuery, MemberReply)>,
+    /// What it was asked beside that: one question for each day of service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<(MemberQuery, MemberReply)>,
+    /// Whether the EHR's FHIR server is a registered one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub registered: bool,
     /// The address that this server was reached under, if it knew: cards led to its pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+}
+
+impl Learned {
+    /// What the member directory said to a question, if it was asked.
+    #[must_use]
+    pub fn look_up(&self, query: &MemberQuery) -> Option<&MemberReply> {
+        let mut all = self.member.iter().chain(&self.members);
+        all.find(|(asked, _)| asked == query).map(|(_, reply)| reply)
+    }
+
+    /// Keeps what the member directory said.
+    pub fn keep_look_up(&mut self, query: MemberQuery, reply: MemberReply) {
+        match &self.member {
+            None => self.member = Some((query, reply)),
+            Some(_) => self.members.push((query, reply)),
+        }
+    }
 }
 
 /// Most requests have nothing to learn: what is not so is not written.
@@ -160,6 +183,11 @@ pub trait Source: Send + Sync {
 
     /// Whether there is a member directory.
     fn has_members(&self) -> bool;
+
+    /// Whether the EHR's FHIR server is one that is registered: its ids are of its own patients alone.
+    fn is_registered(&self) -> bool {
+        false
+    }
 
     /// The address that this server is reached under, such as `https://crd.payer.example`, if it knows.
     fn address(&self) -> Option<&str> {
@@ -215,12 +243,15 @@ impl Source for Learned {
     }
 
     fn member<'s>(&'s self, query: &'s MemberQuery) -> BoxFuture<'s, MemberReply> {
-        let said = self.member.as_ref().filter(|(asked, _)| asked == query);
-        std::future::ready(said.map_or(Err(LookupFailed), |(_, reply)| reply.clone())).boxed()
+        std::future::ready(self.look_up(query).map_or(Err(LookupFailed), Clone::clone)).boxed()
     }
 
     fn has_members(&self) -> bool {
         self.had_members || self.member.is_some()
+    }
+
+    fn is_registered(&self) -> bool {
+        self.registered
     }
 
     fn address(&self) -> Option<&str> {

@@ -33,6 +33,8 @@ pub struct Live<'a> {
     asked: Asked<'a>,
     /// Nothing where the request opens no way.
     way: Option<Result<Way, Failure>>,
+    /// Whether the server of the request is one that is registered for the client.
+    registered: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -52,7 +54,9 @@ impl<'a> Asked<'a> {
             way.may_read_warm = invocation.hook == Hook::OrderSign;
             Ok(way)
         });
-        Live { asked: self, way }
+        let is_own = |server: &str| self.servers.is_none_or(|servers| servers.iter().any(|own| is_same(own, server)));
+        let registered = server.is_some_and(|server| is_own(server) && self.ehr.is_registered(server));
+        Live { asked: self, way, registered }
     }
 }
 
@@ -87,6 +91,10 @@ impl Source for Live<'_> {
 
     fn has_members(&self) -> bool {
         self.asked.directory.is_some_and(Directory::is_there)
+    }
+
+    fn is_registered(&self) -> bool {
+        self.registered
     }
 
     fn address(&self) -> Option<&str> {

@@ -1,8 +1,9 @@
 //! Fills the facts that are decided from, out of what the EHR sent and what was learnt beside it. What is not there is
 //! itself a fact.
 //!
-//! Gathering asks nobody: what it looks for and does not find is a wish, and whoever can fulfils it and gathers again.
+//! Gathering is pure: resources that are missing are returned as queries, and the caller asks for them and gathers again.
 
+mod codes;
 mod coverage;
 pub mod ehr;
 pub(crate) mod fhir;
@@ -15,20 +16,26 @@ mod performer;
 mod person;
 mod scope;
 
-use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::PayerCheck;
-use crate::decide::facts::{Companion, Cover, Facts, Why};
-use crate::policy::model::{Form, Offer, Policy, PolicySet};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::config::{Limits, PayerCheck};
+use crate::decide::facts::{Companion, Days, Facts};
+use crate::policy::model::{Coding, Form, Offer, PolicySet};
+use crate::request::index::Index;
 use crate::request::json::View;
+use crate::request::order::patient_member;
 use crate::request::schema::Misfit;
 use crate::request::version::Version;
 use crate::request::{Invocation, Order};
 use crate::telemetry::Fault;
-use coverage::Sought;
+use codes::may_speak;
+use coverage::{Sought, Standing};
+pub use known::{Answers, Scanned, Wishes};
 use known::{Found, Known};
-pub use known::{Read, Wishes};
-use learned::Query;
+use learned::{Learned, Query};
 
 /// Why nothing can be decided. Each names a place and no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +70,24 @@ pub enum GatherError {
     /// The Coverage is for another person (C08).
     #[error("the coverage is for another patient than the request")]
     OtherBeneficiary,
+    /// Two different resources have one type and id, and no `fullUrl` tells them apart (G03).
+    #[error("two different resources have one type and id")]
+    Ambiguous,
+    /// More references than one request may have (B01).
+    #[error("there are more references than one request may have")]
+    TooManyReferences,
+    /// More orders than one request may have, counted with those that are only named (B01).
+    #[error("there are more orders than one request may have")]
+    TooManyOrders,
+    /// An order has more codes than are compared (B01), and where it stands.
+    #[error("an order has more codes than are compared")]
+    TooManyCodes(String),
+    /// More determinations than one answer may have (B01).
+    #[error("there are more determinations than one answer may have")]
+    TooManyDeterminations,
+    /// An order that the context names was not sent, and there is no way to ask for it.
+    #[error("an order that the request names was not sent")]
+    OrderNotSent(String),
     /// An order that the context names, and nobody can find (H13).
     #[error("an order that the request names is not to be found")]
     OrderNotFound(String),
@@ -108,76 +133,111 @@ pub struct Record<'k> {
 }
 
 /// How gathering goes.
-#[derive(Debug, Clone, Copy)]
-pub struct Way {
+#[derive(Debug, Clone)]
+pub struct Way<'w> {
     /// How strictly the payer of a Coverage is looked at.
     pub payer_check: PayerCheck,
     /// Whether the EHR's FHIR server can be asked.
     pub can_ask: bool,
+    /// Whether the EHR's FHIR server is a registered one.
+    pub registered: bool,
     /// Whether there is a member directory.
     pub has_members: bool,
     /// The day, in the payer's time zone.
     pub today: Date,
+    /// The payer's time zone.
+    pub zone: TimeZone,
+    /// What one request may cost.
+    pub limits: &'w Limits,
 }
 
-/// Gathers what is known, and says what else should be learnt. Without orders there is nothing to gather, and a Coverage
+/// Gathers what is known, and says what else should be learned. Without orders there is nothing to gather, and a Coverage
 /// is not asked for.
 ///
 /// What comes with wishes is not the last word: an error may be that something is not there yet.
 pub fn gather<'k>(
-    invocation: &'k Invocation<'k>,
-    read: &'k Read<'k>,
+    invocation: &Invocation<'k>,
+    index: &Index<'k>,
+    (answers, learned): (&Answers, &Learned),
     set: &PolicySet,
-    way: &Way,
+    way: &Way<'_>,
 ) -> (Result<Gathered<'k>, GatherError>, Wishes) {
-    let known = Known::of(invocation, read, way.can_ask);
-    let gathered = all(&known, set, way);
+    let known = Known::of(invocation, index, (answers, learned), way);
+    let gathered = all(&known, set);
     (gathered, known.into_wishes())
 }
 
-fn all<'k>(known: &Known<'k>, set: &PolicySet, way: &Way) -> Result<Gathered<'k>, GatherError> {
+fn all<'k>(known: &Known<'_, 'k>, set: &PolicySet) -> Result<Gathered<'k>, GatherError> {
     person::one_patient(known)?;
-    let orders = scope::orders(known)?;
-    let patient = &known.invocation.patient_id;
-    if let Some(other) = orders.iter().find(|order| !order::is_of_patient(order, patient)) {
-        let member = order::patient_member(other);
+    let due = scope::orders(known)?;
+    if let Some(other) = due.iter().map(|due| &due.order).find(|order| !order::is_of_patient(known, order)) {
+        let member = patient_member(&other.resource.kind);
         return Err(GatherError::OtherSubject(format!("{}.{member}", other.expression)));
     }
     if known.invocation.orders.is_empty() && known.invocation.referred.is_empty() {
         return Ok(Gathered::default());
     }
-    let (mut found, reference, unavailable) = match coverage::coverage(known, &orders, set, way.payer_check)? {
-        Sought::Is(coverage) => {
-            let reference = Some(coverage.reference.clone());
-            (Some(coverage), reference, Cover::Unavailable(Why::NotLearnt))
-        }
-        Sought::Failed(reference, why) => (None, reference, Cover::Unavailable(why)),
+    let days = due.iter().map(|due| order::service_days(&due.order, &known.way.zone, known.way.today));
+    let days: Vec<Days> = days.collect::<Result<_, _>>().map_err(|none| none.refused(known.invocation))?;
+    let sought = coverage::coverage(known, &due, &days, set)?;
+    let reference = match &sought {
+        Sought::Is(coverage) => Some(coverage.reference.clone()),
+        Sought::Failed(reference, _) => reference.clone(),
     };
-    let records = match &mut found {
-        Some(coverage) if way.has_members => Some(person::records(known, coverage, set, way.today)?),
-        _ => None,
-    };
-    let mut facts = Vec::with_capacity(orders.len());
-    for order in &orders {
-        facts.push(order::facts(known, order, found.as_deref().ok_or(unavailable), set, way.today)?);
-    }
-    for (order, facts) in orders.iter().zip(&mut facts) {
-        if depends_on_others(facts, set) {
-            facts.companions = companions(known, order, &orders, set)?;
-        }
+    let standings = standings(known, &sought, &days, set)?;
+    let mut facts = Vec::with_capacity(due.len());
+    for ((due, days), standing) in due.iter().zip(&days).zip(&standings) {
+        let mut of_order = order::facts(known, due, *days, standing, set)?;
         if known.invocation.options.unsolicited_determinations {
-            facts.authorized = records.as_ref().map(|records| records.authorized.clone()).unwrap_or_default();
+            of_order.authorized.clone_from(&standing.authorized);
         }
+        facts.push(of_order);
     }
-    let members = found.as_ref().map(|coverage| person::numbers(&coverage.value)).unwrap_or_default();
-    let own = records.and_then(|records| records.coverage);
-    let record = found.zip(own).map(|(coverage, own)| Record { sent: coverage.view, own });
+    let determinations: usize = facts.iter().map(|facts| facts.codes.len() + facts.billing_options.len()).sum();
+    if determinations > known.way.limits.determinations {
+        return Err(GatherError::TooManyDeterminations);
+    }
+    let orders: Vec<Order<'k>> = due.into_iter().map(|due| due.order).collect();
+    companions(known, &orders, &mut facts, set)?;
+    let own = standings.into_iter().find_map(|standing| standing.own);
+    let (members, record) = match sought {
+        Sought::Is(coverage) => {
+            let record = own.map(|own| Record { sent: coverage.view, own });
+            (person::numbers(&coverage.value), record)
+        }
+        Sought::Failed(..) => (Vec::new(), None),
+    };
     let forms = forms(known, &facts, set);
     Ok(Gathered { coverage: reference, members, record, forms, orders, facts })
 }
 
+/// What each order can rest on. Orders on one day rest on the same.
+fn standings(
+    known: &Known<'_, '_>,
+    sought: &Sought<'_>,
+    days: &[Days],
+    set: &PolicySet,
+) -> Result<Vec<Standing>, GatherError> {
+    let coverage = match sought {
+        Sought::Failed(_, why) => return Ok(vec![Standing::failed(*why); days.len()]),
+        Sought::Is(coverage) if !known.way.has_members => return Ok(vec![Standing::sent(coverage); days.len()]),
+        Sought::Is(coverage) => coverage,
+    };
+    let mut by_day: BTreeMap<Date, Standing> = BTreeMap::new();
+    let mut standings = Vec::with_capacity(days.len());
+    for day in days.iter().map(|days| days.first) {
+        let standing = match by_day.get(&day) {
+            Some(standing) => standing.clone(),
+            None => person::standing(known, coverage, set, day)?,
+        };
+        by_day.entry(day).or_insert_with(|| standing.clone());
+        standings.push(standing);
+    }
+    Ok(standings)
+}
+
 /// Which of the forms that policies may ask for the EHR has already (CRD dev-20).
-fn forms(known: &Known<'_>, facts: &[Facts], set: &PolicySet) -> Vec<String> {
+fn forms(known: &Known<'_, '_>, facts: &[Facts], set: &PolicySet) -> Vec<String> {
     let policies = facts.iter().flat_map(|facts| may_speak(facts, set));
     let actions = policies.flat_map(|policy| policy.cases.iter().map(|case| &case.action).chain([&policy.scope]));
     let suggestions = actions.filter_map(|action| action.card.as_ref()).flat_map(|card| &card.suggestions);
@@ -194,29 +254,32 @@ fn forms(known: &Known<'_>, facts: &[Facts], set: &PolicySet) -> Vec<String> {
     found
 }
 
-/// The versions of policies that may speak of an order, by its codes.
-fn may_speak<'s>(facts: &Facts, set: &'s PolicySet) -> impl Iterator<Item = &'s Policy> {
-    facts.codes.iter().chain(&facts.billing_options).flat_map(|code| set.policies_of(code))
-}
-
-/// Whether a policy that may speak of an order looks at the others.
-fn depends_on_others(facts: &Facts, set: &PolicySet) -> bool {
-    may_speak(facts, set).flat_map(|policy| &policy.cases).any(|case| !case.outcome.depends_on.is_empty())
-}
-
-/// The other orders of the request with their codes.
+/// Gives each order whose policies look at others those of the request that they look at.
 fn companions(
-    known: &Known<'_>,
-    order: &Order<'_>,
+    known: &Known<'_, '_>,
     orders: &[Order<'_>],
+    facts: &mut [Facts],
     set: &PolicySet,
-) -> Result<Vec<Companion>, GatherError> {
-    let name = |order: &Order<'_>| format!("{}/{}", order.resource.kind, order.resource.id);
-    let this = name(order);
-    let others = orders.iter().chain(&known.invocation.unselected).filter(|other| name(other) != this);
-    let companion =
-        |other: &Order<'_>| Ok(Companion { reference: name(other), codes: order::codes(known, other, set)? });
-    others.map(companion).collect()
+) -> Result<(), GatherError> {
+    let depends_on = |facts: &Facts| -> BTreeSet<Coding> {
+        let cases = may_speak(facts, set).into_iter().flat_map(|policy| &policy.cases);
+        cases.flat_map(|case| &case.outcome.depends_on).cloned().collect()
+    };
+    let wanted: Vec<BTreeSet<Coding>> = facts.iter().map(depends_on).collect();
+    if wanted.iter().all(BTreeSet::is_empty) {
+        return Ok(());
+    }
+    let mut all = Vec::new();
+    for order in orders.iter().chain(&known.invocation.unselected) {
+        let reference = format!("{}/{}", order.resource.kind, order.resource.id);
+        all.push(Companion { reference, codes: order::codes(known, order, set)? });
+    }
+    for (place, (facts, wanted)) in facts.iter_mut().zip(&wanted).enumerate() {
+        let others = all.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, companion)| companion);
+        let others = others.filter(|companion| companion.codes.iter().any(|code| wanted.contains(code)));
+        facts.companions = others.cloned().collect();
+    }
+    Ok(())
 }
 
 untold!(Gathered<'_>, Record<'_>);

@@ -3,90 +3,85 @@
 use serde_json::{Value, json};
 
 use super::GatherError;
-use super::fhir::{known as known_coding, list, string};
-use super::known::{Found, Known};
+use super::codes::{Codes, Wanted};
+use super::fhir::{known as known_coding, list};
+use super::known::{Known, Resolved};
 use crate::decide::facts::Fact;
-use crate::policy::model::{Coding, PolicySet};
+use crate::policy::model::{Coding, FactName, PolicySet};
 use crate::request::Order;
+use crate::request::index::Indexed;
 
 /// The performers of an order: the one it is dispatched to, else those it names itself.
 ///
-/// Several are all of them: a rule about one of them is a rule about the order. Where one of them is not known, none is:
-/// a rule may be about who is not among them.
+/// Several are all of them: a rule about one of them is a rule about the order.
 pub(super) fn performer(
-    known: &Known<'_>,
+    known: &Known<'_, '_>,
     order: &Order<'_>,
+    wanted: &Wanted,
     set: &PolicySet,
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let dispatched = known.invocation.performer.as_deref().map(|reference| json!({ "reference": reference }));
     let references = match dispatched {
         Some(reference) => vec![reference],
-        None => named(order),
+        None => named(known, order),
     };
-    let mut numbers = Vec::new();
+    let mut codes = Codes::of(FactName::Performer, set);
+    let holder = known.index.holding(order);
     for reference in &references {
-        let inline = reference.get("identifier").and_then(|identifier| number(identifier, set));
-        if let Some(inline) = inline {
-            numbers.push(inline);
-            continue;
+        let Some(resource) = provider(known, holder, reference, wanted, (set, &mut codes))? else { continue };
+        let value = &resource.value;
+        let behind = ["practitioner", "organization"].iter().filter_map(|name| value.get(*name));
+        let behind: Vec<&Value> = behind.collect();
+        match behind.is_empty() {
+            true => codes.one_of(numbers(value, set), wanted),
+            // A role is known by the person and the organization behind it.
+            false => codes.also(numbers(value, set)),
         }
-        match known.resolve(&order.value, reference, true)? {
-            Found::Is(resource) => match provider(known, &resource, set, &mut numbers)? {
-                Fact::Known(()) => {}
-                Fact::Partial((), _) | Fact::Absent => return Ok(Fact::Absent),
-                Fact::Unavailable(why) => return Ok(Fact::Unavailable(why)),
-            },
-            Found::Failed(why) => return Ok(Fact::Unavailable(why)),
-            Found::Nothing | Found::Unsaid => return Ok(Fact::Absent),
+        for reference in behind {
+            if let Some(behind) = provider(known, Some(resource.at), reference, wanted, (set, &mut codes))? {
+                codes.one_of(numbers(&behind.value, set), wanted);
+            }
         }
     }
-    numbers.sort_unstable();
-    numbers.dedup();
-    Ok(if references.is_empty() { Fact::Absent } else { Fact::Known(numbers) })
+    if references.is_empty() {
+        codes.unread();
+    }
+    Ok(codes.into_fact())
 }
 
-/// The references to performers that an order or its appointment holds.
-fn named(order: &Order<'_>) -> Vec<Value> {
-    let value = &order.value;
+/// The provider that a reference leads to, unless the reference says its number itself.
+fn provider<'r, 'k>(
+    known: &Known<'r, 'k>,
+    holder: Option<&Indexed<'k>>,
+    reference: &Value,
+    wanted: &Wanted,
+    (set, codes): (&PolicySet, &mut Codes<'_>),
+) -> Result<Option<Resolved<'r, 'k>>, GatherError> {
+    if let Some(number) = reference.get("identifier").and_then(|identifier| number(identifier, set)) {
+        codes.one_of([number], wanted);
+        return Ok(None);
+    }
+    Ok(codes.found(known.resolve(holder, reference, true)?))
+}
+
+/// The references to performers that an order or its appointments hold.
+fn named(known: &Known<'_, '_>, order: &Order<'_>) -> Vec<Value> {
+    let (value, holder) = (&order.value, known.index.holding(order));
     let listed = list(value, "performer").iter().cloned();
     let single = value.get("performer").filter(|performer| performer.is_object()).cloned();
     let dispense = value.get("dispenseRequest").and_then(|dispense| dispense.get("performer")).cloned();
-    let appointments = order.appointment.as_deref().into_iter().chain([&**value]);
+    let appointments = order.appointments.iter().map(|it| &**it).chain([&**value]);
     let actors = appointments.flat_map(|appointment| list(appointment, "participant"));
-    let actors = actors.filter_map(|participant| participant.get("actor")).filter(|actor| is_provider(actor));
+    let kinds = ["Practitioner", "PractitionerRole", "Organization"];
+    let is_provider = |actor: &&Value| known.is_of_kind(holder, actor, &kinds).unwrap_or_default();
+    let actors = actors.filter_map(|participant| participant.get("actor")).filter(is_provider);
     let sender = value.get("sender").cloned();
     listed.chain(single).chain(dispense).chain(actors.cloned()).chain(sender).collect()
 }
 
-fn is_provider(reference: &Value) -> bool {
-    let kinds = ["Practitioner/", "PractitionerRole/", "Organization/"];
-    string(reference, "reference").is_some_and(|reference| kinds.iter().any(|kind| reference.contains(kind)))
-}
-
-/// Adds the numbers of a provider: its own, and those of the person and organisation behind a role. Known if all of them
-/// are there; one without a number that we know is still nobody whom a rule could name.
-fn provider(
-    known: &Known<'_>,
-    resource: &Value,
-    set: &PolicySet,
-    numbers: &mut Vec<Coding>,
-) -> Result<Fact<()>, GatherError> {
-    let mut identified = false;
-    let mut own = |resource: &Value| {
-        let identifiers = list(resource, "identifier");
-        identified |= !identifiers.is_empty();
-        numbers.extend(identifiers.iter().filter_map(|identifier| number(identifier, set)));
-    };
-    own(resource);
-    for name in ["practitioner", "organization"] {
-        let Some(reference) = resource.get(name) else { continue };
-        match known.resolve(resource, reference, true)? {
-            Found::Is(behind) => own(&behind),
-            Found::Failed(why) => return Ok(Fact::Unavailable(why)),
-            Found::Nothing | Found::Unsaid => return Ok(Fact::Absent),
-        }
-    }
-    Ok(if identified { Fact::Known(()) } else { Fact::Absent })
+/// The numbers that a provider has.
+fn numbers(resource: &Value, set: &PolicySet) -> impl Iterator<Item = Coding> {
+    list(resource, "identifier").iter().filter_map(|identifier| number(identifier, set))
 }
 
 /// An Identifier is a code of a system, under other names.

@@ -1,35 +1,67 @@
 //! The patient: that everything is about her, how old she will be, and what the payer's own records say of her.
 
+use std::collections::HashSet;
+
 use jiff::civil::Date;
 use serde_json::Value;
 
 use super::GatherError;
-use super::coverage::{Coverage, plan};
+use super::coverage::{Coverage, Standing, plan};
 use super::fhir::{days, list, string};
 use super::known::{Found, Known};
 use super::learned::MemberQuery;
-use crate::decide::facts::{Authorized, Cover, Days, Fact, Membership, Standing, Why};
+use crate::decide::facts::{Authorized, Cover, Days, Fact, Membership, Standing as Member, Why};
 use crate::policy::model::{Coding, PolicySet, Value as FactValue};
+use crate::request::Prefetched;
+use crate::request::index::Target;
 
-/// The patient of the context is the patient of everything.
-pub(super) fn one_patient(known: &Known<'_>) -> Result<(), GatherError> {
-    let (invocation, id) = (known.invocation, &known.invocation.patient_id);
+/// The patient of the context is the one that everything is about. Others may be there, who belong to the coverage.
+///
+/// # Errors
+/// The token is for another patient, or another patient stands where the context's should (FAULTS H10, H11).
+pub(super) fn one_patient(known: &Known<'_, '_>) -> Result<(), GatherError> {
+    let (invocation, id) = (known.invocation, known.invocation.patient_id.as_str());
     if invocation.token_patient.as_ref().is_some_and(|patient| patient != id) {
         return Err(GatherError::OtherTokenPatient);
     }
-    for patient in known.all("Patient") {
-        known.value(patient)?;
-        if patient.id != *id {
-            return Err(GatherError::OtherPatient);
-        }
+    match known.index.named("Patient", id) {
+        Target::Is(patient) => _ = known.value(patient)?,
+        Target::Several => return Err(GatherError::Ambiguous),
+        Target::Unknown => {}
+    }
+    let prefetched = invocation.prefetch.iter().filter_map(|(_, prefetched)| match prefetched {
+        Prefetched::Resources(resources) => Some(resources),
+        Prefetched::Nothing | Prefetched::Failure => None,
+    });
+    // Where only Patients stand, the patient is among them.
+    let mut patients = prefetched.filter(|resources| resources.iter().all(|resource| resource.kind == "Patient"));
+    let belonging = belonging(known);
+    let is_meant = |other: &str| other == id || belonging.contains(other);
+    if patients.any(|resources| !resources.iter().any(|patient| is_meant(&patient.id))) {
+        return Err(GatherError::OtherPatient);
     }
     Ok(())
 }
 
+/// The ids of Patients who belong to a Coverage beside the one it is for: its subscriber, policy holder and payers.
+fn belonging(known: &Known<'_, '_>) -> HashSet<String> {
+    let mut found = HashSet::new();
+    for coverage in known.all("Coverage") {
+        let Ok(value) = coverage.value() else { continue };
+        let single = ["subscriber", "policyHolder"].iter().filter_map(|name| value.get(*name));
+        for reference in single.chain(list(value, "payor")).filter_map(|it| string(it, "reference")) {
+            if let Target::Is(person) = known.index.find(reference, Some(coverage)) {
+                found.extend((person.resource.kind == "Patient").then(|| person.resource.id.clone().into_owned()));
+            }
+        }
+    }
+    found
+}
+
 /// The patient's age on the days of the service, if it is the same on all of them.
-pub(super) fn age(known: &Known<'_>, service: Days) -> Result<Fact<FactValue>, GatherError> {
+pub(super) fn age(known: &Known<'_, '_>, service: Days) -> Result<Fact<FactValue>, GatherError> {
     let patient = match known.one("Patient", &known.invocation.patient_id, true)? {
-        Found::Is(patient) => patient,
+        Found::Is(patient) => patient.value,
         Found::Nothing | Found::Unsaid => return Ok(Fact::Absent),
         Found::Failed(why) => return Ok(Fact::Unavailable(why)),
     };
@@ -44,49 +76,42 @@ fn years(from: Date, to: Date) -> i16 {
     to.year() - from.year() - i16::from(before_birthday)
 }
 
-/// What the payer's records add to what was sent: the standing of the coverage, and the authorisations that stand.
-pub(super) struct Records {
-    pub(super) authorized: Vec<Authorized>,
-    /// The payer's own Coverage, as JSON text.
-    pub(super) coverage: Option<String>,
-}
-
-/// Looks the patient and the coverage up in the member directory; the coverage is then as the payer has it.
+/// How the patient stands on a day, by the member directory: the coverage is then as the payer has it.
 ///
 /// Person and coverage are looked up separately, and a look-up that fails is technical, never "not found" (CRD resp-43 to
 /// resp-45).
-pub(super) fn records(
-    known: &Known<'_>,
-    coverage: &mut Coverage<'_>,
+///
+/// # Errors
+/// The Patient that was sent breaks FHIR R4.
+pub(super) fn standing(
+    known: &Known<'_, '_>,
+    coverage: &Coverage<'_>,
     set: &PolicySet,
-    today: Date,
-) -> Result<Records, GatherError> {
-    let mut records = Records { authorized: Vec::new(), coverage: None };
+    on: Date,
+) -> Result<Standing, GatherError> {
     let query = match known.one("Patient", &known.invocation.patient_id, true)? {
-        Found::Is(patient) => query(Some(&patient), coverage, today),
-        Found::Nothing | Found::Unsaid => query(None, coverage, today),
-        Found::Failed(why) => {
-            coverage.cover = Cover::Unavailable(why);
-            return Ok(records);
-        }
+        Found::Is(patient) => query(Some(&patient.value), coverage, on),
+        Found::Nothing | Found::Unsaid => query(None, coverage, on),
+        Found::Failed(why) => return Ok(Standing::failed(why)),
     };
+    let mut standing = Standing::sent(coverage);
     match known.member(query) {
-        // Not asked yet: this answer is not the last.
+        // It is asked for now: this answer is not the last.
         None => {}
-        Some(Err(_)) => coverage.cover = Cover::Unavailable(Why::DirectoryFailed),
-        Some(Ok(Standing::PersonUnknown)) => coverage.cover = Cover::PersonUnknown,
-        Some(Ok(Standing::CoverageUnknown)) => coverage.cover = Cover::CoverageUnknown,
-        Some(Ok(Standing::Member(membership))) => {
-            coverage.cover = Cover::Is(membership.in_force);
+        Some(Err(_)) => standing.cover = Cover::Unavailable(Why::DirectoryFailed),
+        Some(Ok(Member::PersonUnknown)) => standing.cover = Cover::PersonUnknown,
+        Some(Ok(Member::CoverageUnknown)) => standing.cover = Cover::CoverageUnknown,
+        Some(Ok(Member::Member(membership))) => {
+            standing.cover = Cover::Is(membership.in_force);
             let own: Option<Value> = serde_json::from_str(&membership.coverage).ok();
             if let Some(Fact::Known(line)) = own.map(|own| plan(&own, set)) {
-                coverage.plan = Fact::Known(line);
+                standing.plan = Fact::Known(line);
             }
-            records.authorized = authorized(membership, set);
-            records.coverage = Some(membership.coverage.clone());
+            standing.authorized = authorized(membership, set);
+            standing.own = Some(membership.coverage.clone());
         }
     }
-    Ok(records)
+    Ok(standing)
 }
 
 /// The authorisations, in codes that the policies know.
@@ -115,14 +140,14 @@ pub(super) fn numbers(coverage: &Value) -> Vec<String> {
     numbers
 }
 
-fn query(patient: Option<&Value>, coverage: &Coverage<'_>, today: Date) -> MemberQuery {
+fn query(patient: Option<&Value>, coverage: &Coverage<'_>, on: Date) -> MemberQuery {
     let owned = |text: &str| text.to_owned();
     let identifiers = |value: &Value| -> Vec<(String, String)> {
         let all = list(value, "identifier").iter();
         all.filter_map(|it| Some((owned(string(it, "system")?), owned(string(it, "value")?)))).collect()
     };
     let numbers = numbers(&coverage.value);
-    let Some(patient) = patient else { return MemberQuery { numbers, on: Some(today), ..MemberQuery::default() } };
+    let Some(patient) = patient else { return MemberQuery { numbers, on: Some(on), ..MemberQuery::default() } };
     let names = list(patient, "name");
     let born = string(patient, "birthDate").and_then(days).filter(|days| days.first == days.last);
     let given = names.iter().flat_map(|name| list(name, "given")).filter_map(Value::as_str);
@@ -131,7 +156,7 @@ fn query(patient: Option<&Value>, coverage: &Coverage<'_>, today: Date) -> Membe
         family: names.iter().filter_map(|name| string(name, "family")).map(owned).collect(),
         given: given.map(owned).collect(),
         birth_date: born.map(|days| days.first),
-        on: Some(today),
+        on: Some(on),
         numbers,
     }
 }

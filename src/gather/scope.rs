@@ -1,48 +1,134 @@
 //! The orders that an answer is due for: those of the context, those it only names, and those that appointments are for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::GatherError;
-use super::fhir::{list, string, target};
+use super::fhir::{list, string};
 use super::known::{Found, Known};
-use crate::request::Order;
+use crate::decide::facts::Why;
 use crate::request::hook::{Hook, ORDERS};
+use crate::request::index::Origin;
+use crate::request::{Order, Prefetched, Referred};
 
 /// The extension by which an Appointment says that it is for another kind of order than a ServiceRequest.
 const ALTERNATE: &str = "http://hl7.org/fhir/StructureDefinition/alternate-reference";
 
-/// The orders, each once, in the order of the context. One that has to be asked for is left out until it is there.
-///
-/// # Errors
-/// An order that nobody can find (FAULTS H13), or that could not be had.
-pub(super) fn orders<'k>(known: &Known<'k>) -> Result<Vec<Order<'k>>, GatherError> {
-    let mut orders: Vec<Order<'k>> = Vec::new();
-    for order in &known.invocation.orders {
-        let basis = based_on(&order.value);
-        if basis.is_empty() {
-            orders.push(order.clone());
-            continue;
-        }
-        for (index, reference) in basis.into_iter().enumerate() {
-            let place = format!("{}.basedOn[{index}]", order.expression);
-            let appointment = Some(order.value.clone());
-            add(&mut orders, named(known, reference, &place)?, appointment);
-        }
-    }
-    for referred in &known.invocation.referred {
-        add(&mut orders, named(known, &referred.reference, &referred.expression)?, None);
-    }
-    Ok(orders)
+/// An order that an answer is due for.
+pub(super) struct Due<'k> {
+    /// The order.
+    pub(super) order: Order<'k>,
+    /// Why an order that it is for, as an Appointment, could not be had: what is ordered is not known then.
+    pub(super) basis_failed: Option<Why>,
 }
 
-fn add<'k>(orders: &mut Vec<Order<'k>>, order: Option<Order<'k>>, appointment: Option<Arc<Value>>) {
-    let Some(order) = order else { return };
-    let same =
-        |other: &Order<'_>| (&other.resource.kind, &other.resource.id) == (&order.resource.kind, &order.resource.id);
-    if !orders.iter().any(same) {
-        orders.push(Order { appointment, ..order });
+/// The orders that are due, and why others are not among them.
+#[derive(Default)]
+struct Scope<'k> {
+    due: Vec<Due<'k>>,
+    /// The place of each among them, by type and id.
+    places: HashMap<(String, String), usize>,
+    /// Why an order that the context names could not be had, and whether another one is asked for now.
+    lost: Option<GatherError>,
+    asked: bool,
+}
+
+/// Why an order is not there.
+enum Missing {
+    /// It is asked for now.
+    Asked,
+    /// It was looked for, and there is none; or it is nothing that coverage information goes on.
+    NotFound,
+    /// It was not sent, and there is no way to ask for it.
+    NotSent,
+    /// The EHR could not give it.
+    Failed,
+}
+
+/// The orders, each once, however many entries name it; in the order in which the context names them first. One that has to
+/// be asked for is left out until it is there.
+///
+/// # Errors
+/// No order can be answered: none of them was sent, found or could be had. Or there are more than one request may have.
+pub(super) fn orders<'k>(known: &Known<'_, 'k>) -> Result<Vec<Due<'k>>, GatherError> {
+    let mut scope = Scope::default();
+    for order in &known.invocation.orders {
+        booked(known, order, &mut scope)?;
+    }
+    for Referred { reference, expression } in &known.invocation.referred {
+        match named(known, reference, expression)? {
+            Ok(order) => scope.add(order, None),
+            Err(missing) => scope.lose(&missing, expression),
+        }
+    }
+    if scope.due.len() > known.way.limits.orders {
+        return Err(GatherError::TooManyOrders);
+    }
+    match scope.lost {
+        Some(lost) if scope.due.is_empty() && !scope.asked => Err(lost),
+        _ => Ok(scope.due),
+    }
+}
+
+/// Adds an order of the context: itself, or as an Appointment the orders that it is for.
+fn booked<'k>(known: &Known<'_, 'k>, order: &Order<'k>, scope: &mut Scope<'k>) -> Result<(), GatherError> {
+    let mut failed = None;
+    let (basis, before) = (based_on(&order.value), scope.asked);
+    for reference in &basis {
+        if scope.due.len() > known.way.limits.orders {
+            return Err(GatherError::TooManyOrders);
+        }
+        match named(known, reference, &order.expression)? {
+            Ok(of) => scope.add(of, Some(&order.value)),
+            Err(Missing::Asked) => scope.asked = true,
+            Err(Missing::NotFound | Missing::NotSent | Missing::Failed) => failed = Some(Why::NotLearnt),
+        }
+    }
+    // What could not be had is answered on the Appointment: nothing else is there to put an answer on.
+    if basis.is_empty() || failed.is_some() && scope.asked == before {
+        scope.add(order.clone(), None);
+        if let Some(due) = scope.place(order).and_then(|place| scope.due.get_mut(place)) {
+            due.basis_failed = failed;
+        }
+    }
+    Ok(())
+}
+
+impl<'k> Scope<'k> {
+    fn place(&self, order: &Order<'_>) -> Option<usize> {
+        let resource = &order.resource;
+        self.places.get(&(resource.kind.clone().into_owned(), resource.id.clone().into_owned())).copied()
+    }
+
+    /// Adds an order, or another appointment to one that is there.
+    fn add(&mut self, order: Order<'k>, appointment: Option<&Arc<Value>>) {
+        let place = self.place(&order).unwrap_or_else(|| {
+            let name = (order.resource.kind.clone().into_owned(), order.resource.id.clone().into_owned());
+            self.places.insert(name, self.due.len());
+            self.due.push(Due { order, basis_failed: None });
+            self.due.len() - 1
+        });
+        if let Some(due) = self.due.get_mut(place) {
+            due.order.appointments.extend(appointment.cloned());
+        }
+    }
+
+    /// Notes that an order is not there. That one was not sent is said before that another one is not to be found.
+    fn lose(&mut self, missing: &Missing, place: &str) {
+        let error = match missing {
+            Missing::Asked => {
+                self.asked = true;
+                return;
+            }
+            Missing::NotFound => GatherError::OrderNotFound(place.to_owned()),
+            Missing::NotSent => GatherError::OrderNotSent(place.to_owned()),
+            Missing::Failed => GatherError::OrderNotHad(place.to_owned()),
+        };
+        if self.lost.is_none() || !matches!(missing, Missing::NotFound) {
+            self.lost = Some(error);
+        }
     }
 }
 
@@ -59,21 +145,36 @@ fn based_on(order: &Value) -> Vec<&str> {
     references.collect()
 }
 
-fn named<'k>(known: &Known<'k>, reference: &str, place: &str) -> Result<Option<Order<'k>>, GatherError> {
+/// An order that the context or an Appointment names.
+fn named<'k>(known: &Known<'_, 'k>, reference: &str, place: &str) -> Result<Result<Order<'k>, Missing>, GatherError> {
     // Coverage information does not go on anything else, whatever a context names.
     let is_order = |kind: &str| match known.invocation.hook {
         Hook::EncounterStart | Hook::EncounterDischarge => kind == "Encounter",
         _ => kind != "Appointment" && ORDERS.contains(&kind),
     };
-    if !target(reference).is_some_and(|(kind, _)| is_order(kind)) {
-        return Err(GatherError::OrderNotFound(place.to_owned()));
+    let kind = known.kind_of(None, reference);
+    if !kind.as_deref().is_some_and(is_order) {
+        return Ok(Err(Missing::NotFound));
     }
-    match known.order(reference, place)? {
-        Found::Is(order) => Ok(Some(order)),
-        Found::Nothing => Err(GatherError::OrderNotFound(place.to_owned())),
-        Found::Failed(_) => Err(GatherError::OrderNotHad(place.to_owned())),
-        // Either it is a wish now, or there is no way to ask for it.
-        Found::Unsaid if known.can_ask(reference) => Ok(None),
-        Found::Unsaid => Err(GatherError::OrderNotFound(place.to_owned())),
-    }
+    Ok(match known.follow(None, reference, true)? {
+        Found::Is(found) if found.at.origin == Origin::Context => {
+            let sent = known.invocation.orders.iter().chain(&known.invocation.unselected);
+            let mut sent = sent.filter(|order| found.at.is(&order.resource.kind, &order.resource.id));
+            sent.next().cloned().ok_or(Missing::NotFound)
+        }
+        Found::Is(found) => {
+            let value = Value::clone(&found.value);
+            Ok(Order::new(found.at.resource.clone(), value, place))
+        }
+        Found::Nothing => Err(Missing::NotFound),
+        Found::Failed(_) => Err(Missing::Failed),
+        Found::Unsaid if known.can_ask(reference) => Err(Missing::Asked),
+        Found::Unsaid if was_looked_for(known, kind.as_deref().unwrap_or_default()) => Err(Missing::NotFound),
+        Found::Unsaid => Err(Missing::NotSent),
+    })
+}
+
+/// Whether the EHR says that it looked for resources of a type: its prefetch has a key for them.
+fn was_looked_for(known: &Known<'_, '_>, kind: &str) -> bool {
+    matches!(known.under(kind), Some(Prefetched::Nothing | Prefetched::Resources(_)))
 }

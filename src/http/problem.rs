@@ -236,6 +236,19 @@ fn gather(error: &GatherError) -> Row {
         }
         GatherError::OtherPayer => row(400, "not-supported", "The coverage is another payer's.").at("Coverage.payor"),
         GatherError::PayerNotSaid => row(400, "value", "The coverage does not say whose it is.").at("Coverage.payor"),
+        GatherError::Ambiguous => {
+            let text = "Two different resources have the same type and id; tell them apart by fullUrl.";
+            row(400, "multiple-matches", text).at("prefetch")
+        }
+        GatherError::TooManyReferences => row(422, "too-costly", "There are too many references."),
+        GatherError::TooManyOrders => row(422, "too-costly", "There are too many orders.").at("context"),
+        GatherError::TooManyCodes(place) => row(422, "too-costly", "The order has too many codes.").at(place),
+        GatherError::TooManyDeterminations => {
+            row(422, "too-costly", "The orders have too many codes together.").at("context")
+        }
+        GatherError::OrderNotSent(place) => {
+            row(412, "incomplete", "An order that the request names was not sent.").at(place)
+        }
         GatherError::OrderNotFound(place) => {
             row(422, "not-found", "An order that the request names is not to be found.").at(place)
         }

@@ -91,7 +91,8 @@ impl Decided {
             Value::Codes(codes) => codes.iter().map(|coding| set.label(coding)).collect::<Vec<_>>().join(", "),
             Value::Number(number) => number::in_words(*number),
         };
-        let known = determination.trace.used.iter().map(|(name, used)| format!("{} {}", fact_word(*name), said(used)));
+        let used = determination.trace.used.iter().map(|(name, used)| format!("{} {}", fact_word(*name), said(used)));
+        let known = used.chain(determination.trace.modifiers.iter().map(|modifier| format!("modifier {modifier}")));
         let missing =
             determination.trace.missing.iter().map(|(name, failed)| {
                 format!("{}{}", fact_word(*name), if *failed { " (could not be had)" } else { "" })

@@ -4,8 +4,11 @@
 
 pub mod feedback;
 pub mod hook;
+pub mod index;
 pub mod json;
 pub mod options;
+pub mod order;
+pub mod reference;
 pub mod schema;
 pub mod version;
 
@@ -73,6 +76,8 @@ pub struct Resource<'b> {
     pub kind: Cow<'b, str>,
     /// Its id; empty without one.
     pub id: Cow<'b, str>,
+    /// The `fullUrl` of its entry in a Bundle, where it has one.
+    pub full_url: Option<Cow<'b, str>>,
     /// Its place in the body.
     pub view: View<'b>,
 }
@@ -94,15 +99,15 @@ pub struct Order<'b> {
     pub value: Arc<Value>,
     /// Its place in the request.
     pub expression: Arc<str>,
-    /// The Appointment that is booked for it.
-    pub appointment: Option<Arc<Value>>,
+    /// The Appointments that are booked for it.
+    pub appointments: Vec<Arc<Value>>,
 }
 
 impl<'b> Order<'b> {
     /// A resource as an order.
     #[must_use]
     pub fn new(resource: Resource<'b>, value: Value, expression: &str) -> Self {
-        Self { resource, value: Arc::new(value), expression: expression.into(), appointment: None }
+        Self { resource, value: Arc::new(value), expression: expression.into(), appointments: Vec::new() }
     }
 }
 
@@ -164,6 +169,8 @@ pub struct Invocation<'b> {
     pub orders: Vec<Order<'b>>,
     /// The orders of the context that are not selected: no answer is due, and they are looked at beside the others.
     pub unselected: Vec<Order<'b>>,
+    /// What stands beside the orders in their Bundle.
+    pub beside: Vec<Resource<'b>>,
     /// The orders that the context names only.
     pub referred: Vec<Referred>,
     /// Who will perform the dispatched orders.
@@ -202,7 +209,8 @@ pub fn read<'j>(
         members.insert(bundle_name.to_owned(), bundle(drafts));
     }
     service.hook.context().check(&context, "context").map_err(RequestError::Envelope)?;
-    let all = drafts.map(|drafts| orders(drafts, bundle_name, version, limits)).transpose()?.unwrap_or_default();
+    let bundled = drafts.map(|drafts| orders(drafts, bundle_name, version, limits)).transpose()?;
+    let (all, beside) = bundled.unwrap_or_default();
     let referred = referred(service.hook, &context);
     if referred.len() > limits.orders {
         return Err(RequestError::TooManyOrders("context.dispatchedOrders".to_owned()));
@@ -227,6 +235,7 @@ pub fn read<'j>(
         }),
         orders,
         unselected,
+        beside,
         referred,
         performer: string(&context, "performer"),
         prefetch: prefetch.map(|(key, view)| (key, prefetched(view))).collect(),
@@ -306,16 +315,23 @@ fn bundle(view: View<'_>) -> Value {
     outline
 }
 
-fn orders<'j>(bundle: View<'j>, name: &str, version: Version, limits: &Limits) -> Result<Vec<Order<'j>>, RequestError> {
-    let mut orders: Vec<Order<'j>> = Vec::new();
+/// The orders of a Bundle, and what stands beside them.
+fn orders<'j>(
+    bundle: View<'j>,
+    name: &str,
+    version: Version,
+    limits: &Limits,
+) -> Result<(Vec<Order<'j>>, Vec<Resource<'j>>), RequestError> {
+    let (mut orders, mut beside): (Vec<Order<'j>>, Vec<Resource<'j>>) = (Vec::new(), Vec::new());
     for (index, entry) in bundle.get("entry").into_iter().flat_map(View::items).enumerate() {
-        let Some(resource) = entry.get("resource").map(resource) else { continue };
+        let Some(resource) = entry_resource(entry) else { continue };
         let expression = format!("context.{name}.entry[{index}].resource");
         if resource.kind.is_empty() {
             let misfit = Misfit { issue: Issue::Required, expression: format!("{expression}.resourceType") };
             return Err(RequestError::Resource(misfit, version));
         }
         if !hook::ORDERS.contains(&&*resource.kind) {
+            beside.push(resource);
             continue;
         }
         if orders.len() == limits.orders {
@@ -333,14 +349,20 @@ fn orders<'j>(bundle: View<'j>, name: &str, version: Version, limits: &Limits) -
         }
         orders.push(Order::new(resource, value, &expression));
     }
-    Ok(orders)
+    Ok((orders, beside))
 }
 
 /// A resource with as much read as its type and id; empty where there are none, or none that are strings.
 #[must_use]
 pub fn resource(view: View<'_>) -> Resource<'_> {
     let string = |name| view.get(name).and_then(View::str).unwrap_or_default();
-    Resource { kind: string("resourceType"), id: string("id"), view }
+    Resource { kind: string("resourceType"), id: string("id"), full_url: None, view }
+}
+
+/// The resource of a Bundle's entry.
+fn entry_resource(entry: View<'_>) -> Option<Resource<'_>> {
+    let full_url = entry.get("fullUrl").and_then(View::str).filter(|url| !url.is_empty());
+    Some(Resource { full_url, ..resource(entry.get("resource")?) })
 }
 
 /// What a value under a prefetch key is, or a body that the EHR gave.
@@ -352,7 +374,7 @@ pub fn prefetched(view: View<'_>) -> Prefetched<'_> {
         "OperationOutcome" => Prefetched::Failure,
         "Bundle" => {
             let entries = view.get("entry").into_iter().flat_map(View::items);
-            let resources = entries.filter_map(|entry| entry.get("resource")).map(resource);
+            let resources = entries.filter_map(entry_resource);
             let resources: Vec<_> = resources.filter(|resource| resource.kind != "OperationOutcome").collect();
             if resources.is_empty() { Prefetched::Nothing } else { Prefetched::Resources(resources) }
         }

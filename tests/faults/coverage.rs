@@ -43,11 +43,20 @@ fn c03_a_payer_that_says_it_is_another_is_refused_in_both_modes() {
     let number = |request: Request, value: &str| request.with("/prefetch/payer/identifier/0/value", value);
     for app in [TestApp::start(), strict()] {
         app.sign(number(order("47383"), "canary-53229")).refused(400, "not-supported").at("Coverage.payor");
-        let other_system = order("47383").with("/prefetch/payer/identifier/0/system", "urn:oid:1.2.3");
-        app.sign(other_system).refused(400, "not-supported").at("Coverage.payor");
-        let inline = json!([{"identifier": {"system": "https://canary.org", "value": CANARY}}]);
+        let ours = order("47383").at("/prefetch/payer/identifier/0/system").clone();
+        let inline = json!([{"identifier": {"system": ours, "value": CANARY}}]);
         app.sign(order("47383").covered("payor", inline)).refused(400, "not-supported").at("Coverage.payor");
         app.sign(number(order("47383"), "53228")).decided();
+    }
+}
+
+#[test]
+fn c03_a_number_of_a_system_that_we_have_none_in_does_not_say_who_the_payer_is() {
+    let other_system = order("47383").with("/prefetch/payer/identifier/0/system", "urn:oid:1.2.3");
+    let inline = json!([{"identifier": {"system": "https://canary.org", "value": CANARY}}]);
+    for request in [other_system, order("47383").covered("payor", inline)] {
+        TestApp::start().sign(request.clone()).decided();
+        strict().sign(request).refused(400, "value").at("Coverage.payor");
     }
 }
 

@@ -339,7 +339,8 @@ fn h13_a_dispatched_order_that_nobody_can_find_is_refused() {
     let ehr = FakeEhr::empty().starts();
     let app = TestApp::beside(&ehr);
     app.invoke(dispatch("2.2").of(&ehr)).refused(422, "not-found").at("context.dispatchedOrders[0]");
-    app.invoke(dispatch("2.0")).refused(422, "not-found").at("context.order");
+    // Nobody was asked, and nobody could be.
+    app.invoke(dispatch("2.0")).refused(412, "incomplete").at("context.order");
 }
 
 #[test]
