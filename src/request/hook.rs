@@ -1,5 +1,8 @@
 //! The hooks that are served: what each needs in its context and which orders it is about.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use super::schema::{self, Schema};
 
 /// A hook.
@@ -54,6 +57,21 @@ pub const SERVICES: [Service; 6] = services![
 #[must_use]
 pub fn service(id: &str) -> Option<&'static Service> {
     SERVICES.iter().find(|service| service.id == id)
+}
+
+/// The type of resource that a prefetch key of ours is for; none of another key.
+#[must_use]
+pub fn prefetched_kind(key: &str) -> Option<&'static str> {
+    static KINDS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+        #[derive(serde::Deserialize)]
+        struct Entry {
+            prefetch: BTreeMap<String, String>,
+        }
+        let entries = SERVICES.iter().filter_map(|service| serde_json::from_str::<Entry>(service.discovery).ok());
+        let kind = |template: String| template.split(['?', '/']).next().map(str::to_owned).unwrap_or_default();
+        entries.flat_map(|entry| entry.prefetch).map(|(key, template)| (key, kind(template))).collect()
+    });
+    KINDS.get(key).map(String::as_str)
 }
 
 /// The service of the hook that a body says it is of.

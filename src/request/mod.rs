@@ -6,13 +6,16 @@ pub mod feedback;
 pub mod hook;
 pub mod index;
 pub mod json;
+mod kinds;
 pub mod options;
 pub mod order;
+mod prefetch;
 pub mod reference;
 pub mod schema;
 pub mod version;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,7 +26,9 @@ use crate::telemetry::Fault;
 use hook::{Hook, Service};
 use json::{Json, JsonError, View};
 use options::Options;
-use schema::{Issue, Misfit};
+use prefetch::Prefetch;
+pub use prefetch::Unfinished;
+use schema::Misfit;
 use version::Version;
 
 /// Why a request is refused. Each names a place and no value.
@@ -177,6 +182,8 @@ pub struct Invocation<'b> {
     pub performer: Option<String>,
     /// Everything that was prefetched.
     pub prefetch: Vec<(Cow<'b, str>, Prefetched<'b>)>,
+    /// The prefetched Bundles that are not whole: what they hold of a type is not all there is.
+    pub unfinished: Vec<Unfinished>,
 }
 
 /// Reads and checks what was sent to a service.
@@ -217,7 +224,7 @@ pub fn read<'j>(
     }
     let (orders, unselected) = selected(service.hook, &context, all);
     let authorization = envelope.get("fhirAuthorization");
-    let prefetch = root.get("prefetch").into_iter().flat_map(View::members);
+    let prefetch = Prefetch::read(root.get("prefetch").into_iter().flat_map(View::members), version)?;
     Ok(Invocation {
         hook: service.hook,
         hook_instance: string(&envelope, "hookInstance").unwrap_or_default(),
@@ -238,7 +245,8 @@ pub fn read<'j>(
         beside,
         referred,
         performer: string(&context, "performer"),
-        prefetch: prefetch.map(|(key, view)| (key, prefetched(view))).collect(),
+        prefetch: prefetch.values,
+        unfinished: prefetch.unfinished,
     })
 }
 
@@ -248,12 +256,16 @@ fn selected<'j>(hook: Hook, context: &Value, all: Vec<Order<'j>>) -> (Vec<Order<
         return (all, Vec::new());
     }
     let selections = context.get("selections").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    // A selection may be written as a whole URL, and may name a version. There is one version of an order that is written.
+    let name = |selection: &Value| {
+        let selection = selection.as_str()?;
+        let current = selection.split_once("/_history/").map_or(selection, |(current, _)| current);
+        let (rest, id) = current.rsplit_once('/')?;
+        Some((rest.rsplit_once('/').map_or(rest, |(_, kind)| kind).to_owned(), id.to_owned()))
+    };
+    let selected: HashSet<(String, String)> = selections.iter().filter_map(name).collect();
     all.into_iter().partition(|order| {
-        let name = format!("{}/{}", order.resource.kind, order.resource.id);
-        // A selection may be written as a whole URL.
-        selections.iter().filter_map(Value::as_str).any(|selection| {
-            selection.strip_suffix(&name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
-        })
+        selected.contains(&(order.resource.kind.clone().into_owned(), order.resource.id.clone().into_owned()))
     })
 }
 
@@ -326,10 +338,7 @@ fn orders<'j>(
     for (index, entry) in bundle.get("entry").into_iter().flat_map(View::items).enumerate() {
         let Some(resource) = entry_resource(entry) else { continue };
         let expression = format!("context.{name}.entry[{index}].resource");
-        if resource.kind.is_empty() {
-            let misfit = Misfit { issue: Issue::Required, expression: format!("{expression}.resourceType") };
-            return Err(RequestError::Resource(misfit, version));
-        }
+        prefetch::of_r4(&resource, &expression).map_err(|misfit| RequestError::Resource(misfit, version))?;
         if !hook::ORDERS.contains(&&*resource.kind) {
             beside.push(resource);
             continue;

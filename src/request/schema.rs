@@ -1,10 +1,14 @@
 //! The JSON Schemas of `cds-hooks/schemas`, compiled once; what they refuse is told by place, never by value.
 
+mod element;
+
 use std::sync::LazyLock;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
+
+use super::kinds::KINDS;
 
 /// What is wrong with a value, in the terms of FHIR's issue types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,117 +32,133 @@ pub struct Misfit {
     pub expression: String,
 }
 
+/// Faults that are looked at for the one that is told.
+const MOST_FAULTS: usize = 100;
+
 /// A compiled schema.
 #[derive(Debug)]
 pub struct Schema(Option<Validator>);
 
+/// The text of a schema file.
+macro_rules! text {
+    ($file:literal) => {
+        include_str!(concat!("../../cds-hooks/schemas/", $file, ".schema.json"))
+    };
+}
+
 macro_rules! schemas {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
-        $($(#[$doc])* pub static $name: LazyLock<Schema> =
-            LazyLock::new(|| Schema::compile(include_str!(concat!("../../cds-hooks/schemas/", $file, ".schema.json"))));)*
+    (
+        messages { $($(#[$doc:meta])* $message:ident = $file:literal;)* }
+        resources { $($(#[$about:meta])* $resource:ident = $kind:literal;)* }
+    ) => {
+        $($(#[$doc])* pub static $message: LazyLock<Schema> = LazyLock::new(|| Schema::compile(text!($file)));)*
+
+        $($(#[$about])* pub static $resource: LazyLock<Schema> =
+            LazyLock::new(|| Schema::compile_resource(text!($kind)));)*
+
+        /// The schema of a resource type that is read.
+        #[must_use]
+        pub fn resource(kind: &str) -> Option<&'static Schema> {
+            Some(match kind {
+                $($kind => &$resource,)*
+                _ => return None,
+            })
+        }
 
         /// Compiles every schema, so that a broken one is found at start and the first request does not pay.
         ///
         /// # Errors
         /// The file of a schema that does not compile.
         pub fn compile_all() -> Result<(), &'static str> {
-            $(if $name.0.is_none() { return Err($file); })*
+            $(if $message.0.is_none() { return Err($file); })*
+            $(if $resource.0.is_none() { return Err($kind); })*
             Ok(())
         }
     };
 }
 
 schemas! {
-    /// The envelope.
-    REQUEST = "request";
-    /// The context of order-sign.
-    ORDER_SIGN = "order-sign.context";
-    /// The context of order-select.
-    ORDER_SELECT = "order-select.context";
-    /// The context of order-dispatch.
-    ORDER_DISPATCH = "order-dispatch.context";
-    /// The context of appointment-book.
-    APPOINTMENT_BOOK = "appointment-book.context";
-    /// The context of encounter-start.
-    ENCOUNTER_START = "encounter-start.context";
-    /// The context of encounter-discharge.
-    ENCOUNTER_DISCHARGE = "encounter-discharge.context";
-    /// What we answer.
-    RESPONSE = "response";
-    /// What a client tells of cards.
-    FEEDBACK = "feedback";
-    /// What we declare.
-    DISCOVERY = "discovery";
-    /// One resource type each.
-    APPOINTMENT = "Appointment";
-    /// A request to communicate.
-    COMMUNICATION_REQUEST = "CommunicationRequest";
-    /// A diagnosis.
-    CONDITION = "Condition";
-    /// A coverage.
-    COVERAGE = "Coverage";
-    /// A device.
-    DEVICE = "Device";
-    /// An order for a device.
-    DEVICE_REQUEST = "DeviceRequest";
-    /// An encounter.
-    ENCOUNTER = "Encounter";
-    /// A place.
-    LOCATION = "Location";
-    /// A medication.
-    MEDICATION = "Medication";
-    /// An order for a medication.
-    MEDICATION_REQUEST = "MedicationRequest";
-    /// An order for a diet.
-    NUTRITION_ORDER = "NutritionOrder";
-    /// An organisation.
-    ORGANIZATION = "Organization";
-    /// The patient.
-    PATIENT = "Patient";
-    /// Who performs.
-    PRACTITIONER = "Practitioner";
-    /// Who performs, and for whom.
-    PRACTITIONER_ROLE = "PractitionerRole";
-    /// An order for a service.
-    SERVICE_REQUEST = "ServiceRequest";
-    /// What is to be done with a dispatched order.
-    TASK = "Task";
-    /// An order for glasses or lenses.
-    VISION_PRESCRIPTION = "VisionPrescription";
-}
-
-/// The schema of a resource type that is read.
-#[must_use]
-pub fn resource(kind: &str) -> Option<&'static Schema> {
-    Some(match kind {
-        "Appointment" => &APPOINTMENT,
-        "CommunicationRequest" => &COMMUNICATION_REQUEST,
-        "Condition" => &CONDITION,
-        "Coverage" => &COVERAGE,
-        "Device" => &DEVICE,
-        "DeviceRequest" => &DEVICE_REQUEST,
-        "Encounter" => &ENCOUNTER,
-        "Location" => &LOCATION,
-        "Medication" => &MEDICATION,
-        "MedicationRequest" => &MEDICATION_REQUEST,
-        "NutritionOrder" => &NUTRITION_ORDER,
-        "Organization" => &ORGANIZATION,
-        "Patient" => &PATIENT,
-        "Practitioner" => &PRACTITIONER,
-        "PractitionerRole" => &PRACTITIONER_ROLE,
-        "ServiceRequest" => &SERVICE_REQUEST,
-        "Task" => &TASK,
-        "VisionPrescription" => &VISION_PRESCRIPTION,
-        _ => return None,
-    })
+    messages {
+        /// The envelope.
+        REQUEST = "request";
+        /// The context of order-sign.
+        ORDER_SIGN = "order-sign.context";
+        /// The context of order-select.
+        ORDER_SELECT = "order-select.context";
+        /// The context of order-dispatch.
+        ORDER_DISPATCH = "order-dispatch.context";
+        /// The context of appointment-book.
+        APPOINTMENT_BOOK = "appointment-book.context";
+        /// The context of encounter-start.
+        ENCOUNTER_START = "encounter-start.context";
+        /// The context of encounter-discharge.
+        ENCOUNTER_DISCHARGE = "encounter-discharge.context";
+        /// What we answer.
+        RESPONSE = "response";
+        /// What a client tells of cards.
+        FEEDBACK = "feedback";
+        /// What we declare.
+        DISCOVERY = "discovery";
+    }
+    resources {
+        /// A booked or proposed visit.
+        APPOINTMENT = "Appointment";
+        /// A request to communicate.
+        COMMUNICATION_REQUEST = "CommunicationRequest";
+        /// A diagnosis.
+        CONDITION = "Condition";
+        /// A coverage.
+        COVERAGE = "Coverage";
+        /// A device.
+        DEVICE = "Device";
+        /// An order for a device.
+        DEVICE_REQUEST = "DeviceRequest";
+        /// An encounter.
+        ENCOUNTER = "Encounter";
+        /// A place.
+        LOCATION = "Location";
+        /// A medication.
+        MEDICATION = "Medication";
+        /// An order for a medication.
+        MEDICATION_REQUEST = "MedicationRequest";
+        /// An order for a diet.
+        NUTRITION_ORDER = "NutritionOrder";
+        /// An organisation.
+        ORGANIZATION = "Organization";
+        /// The patient.
+        PATIENT = "Patient";
+        /// Who performs.
+        PRACTITIONER = "Practitioner";
+        /// Who performs, and for whom.
+        PRACTITIONER_ROLE = "PractitionerRole";
+        /// An order for a service.
+        SERVICE_REQUEST = "ServiceRequest";
+        /// What is to be done with a dispatched order.
+        TASK = "Task";
+        /// An order for glasses or lenses.
+        VISION_PRESCRIPTION = "VisionPrescription";
+    }
 }
 
 impl Schema {
     fn compile(text: &str) -> Self {
+        Self::build(serde_json::from_str(text).ok())
+    }
+
+    /// Compiles the schema of a resource type, with FHIR's own rules on primitives and types.
+    fn compile_resource(text: &str) -> Self {
+        let mut schema = serde_json::from_str(text).ok();
+        if let Some(schema) = &mut schema {
+            element::rewrite(schema, &KINDS);
+        }
+        Self::build(schema)
+    }
+
+    fn build(schema: Option<Value>) -> Self {
         // The engine whose time is linear in the text, whatever the pattern (FAULTS P05).
         let options = jsonschema::draft202012::options().with_pattern_options(PatternOptions::regex());
-        let schema = serde_json::from_str(text).ok();
-        Self(schema.and_then(|schema: Value| options.build(&schema).ok()))
+        let options = options.with_keyword(element::PRESENT, element::keyword);
+        Self(schema.and_then(|schema| options.build(&schema).ok()))
     }
 
     /// Checks a value.
@@ -152,10 +172,19 @@ impl Schema {
         if validator.is_valid(value) {
             return Ok(());
         }
-        Err(validator.iter_errors(value).next().map_or_else(
-            || Misfit { issue: Issue::Structure, expression: root.to_owned() },
-            |error| misfit(&error, root),
-        ))
+        let errors: Vec<ValidationError<'_>> = validator.iter_errors(value).take(MOST_FAULTS).collect();
+        // Our own keyword is looked at last. What is missing of an object is told before what is wrong in it.
+        let first = errors.first().map(|error| error.instance_path().to_string()).unwrap_or_default();
+        let is_missing = |error: &ValidationError<'_>| {
+            let custom = matches!(error.kind(), ValidationErrorKind::Custom { .. });
+            let inside = first.strip_prefix(&error.instance_path().to_string());
+            custom && inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let told = errors.iter().position(is_missing).unwrap_or_default();
+        Err(match errors.get(told) {
+            Some(error) => misfit(error, root),
+            None => Misfit { issue: Issue::Structure, expression: root.to_owned() },
+        })
     }
 }
 
@@ -175,6 +204,11 @@ fn misfit(error: &ValidationError<'_>, root: &str) -> Misfit {
             Issue::Required
         }
         ValidationErrorKind::MinItems { .. } => Issue::Required,
+        // The only keyword of ours: its message is the place of what is missing.
+        ValidationErrorKind::Custom { message, .. } => {
+            step(&mut expression, message);
+            Issue::Required
+        }
         ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. } if bundle => Issue::Structure,
         _ => Issue::Value,
     };

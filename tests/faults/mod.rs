@@ -14,6 +14,7 @@ mod ledger;
 mod orders;
 mod outward;
 mod rates;
+mod reading;
 mod secrets;
 mod tls;
 mod transport;

@@ -111,7 +111,7 @@ fn r07_nothing_of_a_request_is_in_a_refusal_a_log_or_on_the_terminal() {
     let not_there = "POST /cds-services/canary?canary=1 HTTP/1.1\r\nHost: canary.org\r\nContent-Length: 0\r\n\r\n";
     server.connect().sends(not_there).reply().refused(404, "not-found");
     let (answered, refused) = send_all(&server);
-    assert!(answered > 300 && refused > 300, "{answered} answered, {refused} refused");
+    assert!(answered > 250 && refused > 300, "{answered} answered, {refused} refused");
     let (out, err) = server.kill();
     for id in [answer.request_id(), refused_id] {
         assert!(err.contains(&id.to_string()), "{id} is not logged");
