@@ -189,6 +189,7 @@ impl Ehr {
         let reply = match query {
             Query::Read { kind, id } => self.read(way, query, kind, id, until).await?,
             Query::Search { kind, parameters } => self.search(way, query, kind, parameters, until).await?,
+            Query::Page { .. } => self.rest(way, query, until).await?,
         };
         self.warm.fill(way, query, &reply);
         Ok(reply)
@@ -231,6 +232,14 @@ impl Ehr {
         Ok(Reply::Found(found))
     }
 
+    /// The pages of a search of the client's from one of them on. What was searched for is the client's affair.
+    async fn rest(&self, way: &Way, query: &Query, until: Instant) -> Result<Reply, Failure> {
+        match self.pages(&mut self.caller(way, until), query, &[]).await? {
+            Searched::AsAsked(pages) => Ok(Reply::Found(pages)),
+            Searched::Ignoring(_) => Err(Failure::Ignored),
+        }
+    }
+
     /// The pages of a search, if the first says that it is what was searched for.
     async fn pages(
         &self,
@@ -239,7 +248,8 @@ impl Ehr {
         parameters: &[(String, String)],
     ) -> Result<Searched, Failure> {
         let way = caller.way;
-        let mut url = way.server.base.url_of(query).ok_or(Failure::Unreadable)?;
+        let elsewhere = if matches!(query, Query::Page { .. }) { Failure::TooMuch } else { Failure::Unreadable };
+        let mut url = way.server.base.url_of(query).ok_or(elsewhere)?;
         let mut pages = Vec::new();
         loop {
             if pages.len() >= self.settings.pages {
@@ -253,15 +263,14 @@ impl Ehr {
             // Later pages are often called by a token of the server's.
             if let Some(own) = page.own.filter(|_| pages.is_empty()) {
                 let own = way.server.base.link(&own).ok_or(Failure::Ignored)?;
-                let ignored = searched::ignored(parameters, &own);
+                let ignored = searched::ignored(query.kind(), parameters, &own);
                 if !ignored.is_empty() {
                     return Ok(Searched::Ignoring(ignored));
                 }
             }
             pages.push(page.text);
             let Some(next) = page.next else { return Ok(Searched::AsAsked(pages)) };
-            let next = way.server.base.link(&next).filter(|next| way.server.base.holds(next));
-            url = next.ok_or(Failure::TooMuch)?;
+            url = way.server.base.next(&next).ok_or(Failure::TooMuch)?;
         }
     }
 }

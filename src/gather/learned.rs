@@ -28,6 +28,13 @@ pub enum Query {
         /// Names and values of the parameters; a value may list several with commas.
         parameters: Vec<(String, String)>,
     },
+    /// The rest of a search whose first page was sent: from this page on.
+    Page {
+        /// `Coverage`
+        kind: String,
+        /// Where the page is. It is asked for only if that is on the EHR's own server.
+        url: String,
+    },
 }
 
 impl Query {
@@ -44,11 +51,17 @@ impl Query {
         Self::Search { kind: kind.to_owned(), parameters }
     }
 
+    /// The rest of a search for a type, from a page on.
+    #[must_use]
+    pub fn page(kind: &str, url: &str) -> Self {
+        Self::Page { kind: kind.to_owned(), url: url.to_owned() }
+    }
+
     /// The type of resource that is asked for.
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
-            Self::Read { kind, .. } | Self::Search { kind, .. } => kind,
+            Self::Read { kind, .. } | Self::Search { kind, .. } | Self::Page { kind, .. } => kind,
         }
     }
 }

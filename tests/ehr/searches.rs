@@ -143,3 +143,44 @@ async fn e07_pages_that_never_end_are_left() {
     assert_eq!(Asking::of(&server).ask(active()).await, failed(Failure::TooMuch));
     assert_eq!(server.paths(), ["Coverage"; 5]);
 }
+
+#[tokio::test]
+async fn e07_the_rest_of_a_search_that_a_request_began_is_read_from_the_ehr_s_own_server() {
+    let server = conditions().in_pages_of(2).starts();
+    let codes = "code=http%3A%2F%2Fx%7Ca%2Chttp%3A%2F%2Fx%7Cb%2Chttp%3A%2F%2Fx%7Cc";
+    for next in [
+        format!("{}/Condition?patient={PATIENT}&{codes}&_offset=2", server.base()),
+        format!("Condition?patient={PATIENT}&{codes}&_offset=2"),
+    ] {
+        let rest = Asking::of(&server).ask(Query::page("Condition", &next)).await;
+        assert_eq!(ids(&rest), [vec!["3", "4"], vec!["5"]], "{next}");
+    }
+    let asking = Asking::with(&server, |settings| settings.pages = 1);
+    let next = format!("Condition?patient={PATIENT}&{codes}&_offset=2");
+    assert_eq!(asking.ask(Query::page("Condition", &next)).await, failed(Failure::TooMuch));
+}
+
+#[tokio::test]
+async fn e07_a_page_elsewhere_that_a_request_names_is_not_asked_for() {
+    let (own, other) = (coverages().starts(), coverages().starts());
+    for place in [
+        format!("{}/Coverage?patient={PATIENT}", other.base()),
+        format!("{}.evil.example/Coverage", own.base()),
+        format!("http://canary@127.0.0.1:{}/fhir/Coverage", own.port()),
+        "http://169.254.169.254/latest".to_owned(),
+        "/admin".to_owned(),
+        "../admin".to_owned(),
+        "//evil.example/fhir/Coverage".to_owned(),
+        format!("Coverage?{}", "a".repeat(2048)),
+        String::new(),
+    ] {
+        let asked = Asking::of(&own).ask(Query::page("Coverage", &place)).await;
+        assert_eq!(asked, failed(Failure::TooMuch), "{place}");
+    }
+    own.was_not_called();
+    other.was_not_called();
+    // What is there is held to the same rules as every page: it is a search's, of this type, about this patient.
+    for (place, why) in [("Coverage?status=active", Failure::OtherPatient), ("Coverage/1", Failure::Unreadable)] {
+        assert_eq!(Asking::of(&own).ask(Query::page("Coverage", place)).await, failed(why), "{place}");
+    }
+}

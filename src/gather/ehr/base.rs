@@ -11,6 +11,9 @@ use crate::outbound::is_public;
 /// Ids are at most 64 characters by the standard; some servers' are longer.
 const LONGEST_ID: usize = 255;
 
+/// A link is at most so many bytes long: servers and what stands between cut longer ones.
+const LONGEST_LINK: usize = 2048;
+
 /// Why a text is not a base that may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unfit {
@@ -73,8 +76,15 @@ impl Base {
             Query::Search { parameters, .. } => {
                 url.query_pairs_mut().extend_pairs(parameters);
             }
+            Query::Page { url, .. } => return self.next(url),
         }
         Some(url)
+    }
+
+    /// The place of a next page, if it is on this server.
+    pub(super) fn next(&self, text: &str) -> Option<Url> {
+        let short = (1..=LONGEST_LINK).contains(&text.len());
+        self.link(text).filter(|url| short && self.holds(url))
     }
 
     /// A link in a reply, which may be relative to the base.

@@ -16,6 +16,9 @@ const LIMITS: Limits = Limits::of_text(64, 100_000);
 /// Where resources say whose they are.
 const WHOSE: [&str; 4] = ["subject", "patient", "beneficiary", "for"];
 
+/// Who may be included with what was found and be another person: a subscriber, a policy holder.
+const PEOPLE: [&str; 2] = ["Patient", "RelatedPerson"];
+
 /// One page of a search.
 pub(super) struct Page {
     /// The Bundle, with what passed.
@@ -75,19 +78,28 @@ pub(super) fn page(body: Vec<u8>, kind: &str, patient: &str, pass: impl Fn(View<
     Ok(Page { text, own, next })
 }
 
-/// Whether an entry may be in the result of a search for this type and patient.
+/// Whether an entry may be in the result of a search for this type and patient. Without a mode it is found if it is of the
+/// type, and included if it is of another.
 fn belongs(entry: View<'_>, kind: &str, patient: &str) -> Result<(), Failure> {
     let resource = entry.get("resource").filter(|resource| resource.is_object()).ok_or(Failure::Unreadable)?;
+    let found = text(resource, "resourceType").ok_or(Failure::Unreadable)?;
     let mode = entry.get("search").and_then(|search| text(search, "mode"));
-    let fits = match text(resource, "resourceType").ok_or(Failure::Unreadable)?.as_ref() {
-        "OperationOutcome" => matches!(mode.as_deref(), Some("outcome") | None),
-        found if found == kind => mode.as_deref() != Some("outcome"),
-        _ => mode.as_deref() == Some("include"),
-    };
-    // Whose it is comes first: another patient's data is worse than a wrong type.
-    if is_of_another(resource, patient) {
+    let mode = mode.as_deref().unwrap_or(match &*found {
+        "OperationOutcome" => "outcome",
+        found if found == kind => "match",
+        _ => "include",
+    });
+    // Whose it is comes first: another patient's data is worse than a wrong type. Whom the insurance is through is no patient.
+    let is_somebody = mode == "include" && PEOPLE.contains(&&*found);
+    if !is_somebody && is_of_another(resource, patient) {
         return Err(Failure::OtherPatient);
     }
+    let fits = match mode {
+        "match" => found == kind,
+        "include" => true,
+        "outcome" => found == "OperationOutcome",
+        _ => false,
+    };
     if fits { Ok(()) } else { Err(Failure::Unreadable) }
 }
 

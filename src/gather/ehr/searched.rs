@@ -13,16 +13,57 @@ const MOST_VALUES: usize = 8;
 
 type Parameters = [(String, String)];
 
-/// Which parameters of a search a `self` link does not show. What it shows beyond them, such as `_count`, is the server's.
-pub(super) fn ignored(parameters: &Parameters, own: &Url) -> Vec<usize> {
-    let shown: Vec<(String, BTreeSet<String>)> =
-        own.query_pairs().map(|(name, value)| (name.into_owned(), values(&value))).collect();
+/// Which parameters of a search for a type a `self` link does not show. They are compared by what they mean, however they are
+/// written. What it shows beyond them, such as `_count`, is the server's.
+pub(super) fn ignored(kind: &str, parameters: &Parameters, own: &Url) -> Vec<usize> {
+    let shown: Vec<(String, String)> = own.query_pairs().into_owned().collect();
     let is_shown = |(name, value): &(String, String)| {
-        let asked = values(value);
-        shown.iter().any(|(shown, values)| shown == name && *values == asked)
+        let asked = values(value, |value| meant(name, value));
+        let mut same = shown.iter().filter_map(|(shown, value)| as_named(kind, name, shown, value)).peekable();
+        // A parameter that is repeated narrows the search.
+        same.peek().is_some() && same.all(|values| values == asked)
     };
     let hidden = parameters.iter().enumerate().filter(|(_, parameter)| !is_shown(parameter));
     hidden.map(|(index, _)| index).collect()
+}
+
+/// The values of a shown parameter, if it is the asked one or another name of it.
+fn as_named(kind: &str, asked: &str, shown: &str, value: &str) -> Option<BTreeSet<String>> {
+    let (name, modifier) = shown.split_once(':').map_or((shown, None), |(name, modifier)| (name, Some(modifier)));
+    let is_patient = |value: &String| value.rsplit_once('/').is_some_and(|(before, _)| names_type(before, "Patient"));
+    let is_same = match (asked, name, modifier) {
+        (_, _, None) if asked == name => true,
+        ("patient", "patient", Some("Patient")) => true,
+        // A beneficiary is a patient. A subject may be something else, if nothing is said.
+        ("patient", "beneficiary", None | Some("Patient")) => kind == "Coverage",
+        ("patient", "subject", Some("Patient")) => true,
+        ("patient", "subject", None) => parts(value).iter().all(is_patient),
+        _ => false,
+    };
+    // Another modifier of the same parameter is another search, and no value of it is the asked one.
+    let values = || if is_same { values(value, |value| meant(asked, value)) } else { BTreeSet::new() };
+    (is_same || asked == name).then(values)
+}
+
+/// Whether what stands before the id of a reference ends with this type.
+fn names_type(before: &str, kind: &str) -> bool {
+    before.strip_suffix(kind).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+}
+
+/// What a value of a parameter means: `Patient/1` and `1` are the same patient, and the system of a status is known.
+fn meant(name: &str, value: &str) -> String {
+    let meant = match name {
+        "patient" => value.rsplit_once('/').filter(|(before, _)| names_type(before, "Patient")).map(|(_, id)| id),
+        "status" => value.rsplit_once('|').filter(|(system, _)| is_of_hl7(system)).map(|(_, code)| code),
+        _ => None,
+    };
+    meant.unwrap_or(value).to_owned()
+}
+
+/// Whether a code system is one of HL7's, which a status is from; it need not be named.
+fn is_of_hl7(system: &str) -> bool {
+    system.is_empty()
+        || ["http://hl7.org/fhir/", "http://terminology.hl7.org/"].iter().any(|hl7| system.starts_with(hl7))
 }
 
 /// The same search in narrower ones: a list that was ignored, value by value. None if something else was ignored too.
@@ -75,10 +116,9 @@ fn token(value: &str) -> (Option<&str>, &str) {
     value.split_once('|').map_or((None, value), |(system, code)| (Some(system), code))
 }
 
-/// The values of a parameter, of which the order says nothing. `Patient/1` and `1` are the same patient.
-fn values(value: &str) -> BTreeSet<String> {
-    let patient = |value: String| value.rsplit_once("Patient/").map_or(value.clone(), |(_, id)| id.to_owned());
-    parts(value).into_iter().map(patient).collect()
+/// The values of a parameter as they are meant. Their order says nothing, and neither does a comma between nothing.
+fn values(value: &str, meant: impl Fn(&str) -> String) -> BTreeSet<String> {
+    parts(value).iter().filter(|value| !value.is_empty()).map(|value| meant(value)).collect()
 }
 
 /// What stands between the commas that are not escaped, as it stands.
@@ -113,7 +153,7 @@ mod tests {
     }
 
     fn ignored_by(own: &str) -> Vec<usize> {
-        ignored(&owned(&ASKED), &Url::parse("https://ehr.example.org/fhir/").unwrap().join(own).unwrap())
+        ignored("Condition", &owned(&ASKED), &Url::parse("https://ehr.example.org/fhir/").unwrap().join(own).unwrap())
     }
 
     #[test]
@@ -123,6 +163,10 @@ mod tests {
             "Condition?code=http%3A%2F%2Fx%7Cc%2Chttp%3A%2F%2Fx%7Ca+b&_count=20&patient=1",
             "Condition?patient=Patient/1&code=http://x|c,http://x|a+b",
             "https://inside/other?patient=https://ehr/Patient%2F1&code=http://x|c,http://x|a+b",
+            "Condition?patient:Patient=1&code=http://x|a%20b,,http://x|c,",
+            "Condition?patient:Patient=Patient/1&patient=1&code=http://x|c,http://x|a%20b",
+            "Condition?subject=Patient/1&code=http%3a%2f%2fx%7ca%20b%2Chttp://x|c",
+            "Condition?subject:Patient=1&code=http://x|a%20b,http://x|c",
         ] {
             assert!(ignored_by(shows).is_empty(), "{shows}");
         }
@@ -134,8 +178,48 @@ mod tests {
             ("Condition?patient=1&code=a+b,c", &[1]),
             ("Condition?patient=2&code=http://x|a+b,http://x|c", &[0]),
             ("Condition?subject=1&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?beneficiary=1&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?subject=Group/1&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?patient=Group/1&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?patient:Group=1&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?patient:identifier=1&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?patient=1&patient=2&code=http://x|a+b,http://x|c", &[0]),
+            ("Condition?patient=1&code:not=http://x|a+b,http://x|c", &[1]),
+            ("Condition?patient=1&code=http://x|a+b&code=http://x|c", &[1]),
+            ("Condition?patient=,&code=,", &[0, 1]),
         ] {
             assert_eq!(ignored_by(hides), what, "{hides}");
+        }
+    }
+
+    #[test]
+    fn e06_the_patient_and_the_status_of_a_coverage_have_several_names() {
+        let ignored = |own: &str| {
+            let own = Url::parse(&format!("https://ehr.example.org/fhir/Coverage?{own}")).unwrap();
+            ignored("Coverage", &owned(&[("patient", "1"), ("status", "active")]), &own)
+        };
+        for shows in [
+            "status=active&patient=1",
+            "beneficiary=1&status=active",
+            "beneficiary=Patient/1&status=http://hl7.org/fhir/fm-status|active",
+            "beneficiary:Patient=1&status=http%3A%2F%2Fhl7.org%2Ffhir%2Ffm-status%7Cactive",
+            "beneficiary=https://ehr.example.org/fhir/Patient/1&status=|active",
+            "patient:Patient=1&status=active&_count=10",
+        ] {
+            assert!(ignored(shows).is_empty(), "{shows}");
+        }
+        for (hides, what) in [
+            ("beneficiary=2&status=active", &[0][..]),
+            ("beneficiary:Group=1&status=active", &[0]),
+            ("beneficiary:identifier=1&status=active", &[0]),
+            ("policy-holder=1&status=active", &[0]),
+            ("patient=1&status=http://hl7.org/fhir/fm-status|cancelled", &[1]),
+            ("patient=1&status=https://ehr.example.org/codes|active", &[1]),
+            ("patient=1&status=active,draft", &[1]),
+            ("patient=1&status:not=active", &[1]),
+            ("patient=1&status=active&status=draft", &[1]),
+        ] {
+            assert_eq!(ignored(hides), what, "{hides}");
         }
     }
 

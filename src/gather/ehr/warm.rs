@@ -61,6 +61,7 @@ fn key(way: &Way, query: &Query) -> Option<Key> {
 fn weight(key: &Key, reply: &Reply) -> u32 {
     let asked = match &key.query {
         Query::Read { kind, id } => kind.len() + id.len(),
+        Query::Page { kind, url } => kind.len() + url.len(),
         Query::Search { kind, parameters } => {
             kind.len() + parameters.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
         }

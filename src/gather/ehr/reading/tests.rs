@@ -73,6 +73,9 @@ fn e05_a_page_is_a_searchset_of_what_was_searched_for() {
         r#"{"resource":{"resourceType":"Coverage"},"search":{"mode":"match"}}"#,
         r#"{"resource":{"resourceType":"OperationOutcome"},"search":{"mode":"outcome"}}"#,
         r#"{"resource":{"resourceType":"Organization"},"search":{"mode":"include"}}"#,
+        r#"{"resource":{"resourceType":"Organization"}}"#,
+        r#"{"resource":{"resourceType":"Organization"},"search":{}}"#,
+        r#"{"resource":{"resourceType":"OperationOutcome"}}"#,
     ] {
         assert!(found(entries).is_ok(), "{entries}");
     }
@@ -81,14 +84,12 @@ fn e05_a_page_is_a_searchset_of_what_was_searched_for() {
         "{}",
         r#"{"resource":[]}"#,
         r#"{"resource":{}}"#,
-        r#"{"resource":{"resourceType":"Organization"}}"#,
         r#"{"resource":{"resourceType":"Organization"},"search":{"mode":"match"}}"#,
         r#"{"resource":{"resourceType":"Coverage"},"search":{"mode":"outcome"}}"#,
+        r#"{"resource":{"resourceType":"Coverage"},"search":{"mode":"other"}}"#,
     ] {
         assert_eq!(found(entries), Err(Failure::Unreadable), "{entries}");
     }
-    let included = r#"{"resource":{"resourceType":"Patient","id":"q"},"search":{"mode":"include"}}"#;
-    assert_eq!(found(included), Err(Failure::OtherPatient));
     for body in [
         r#"{"resourceType":"Coverage","id":"c"}"#,
         r#"{"resourceType":"Bundle"}"#,
@@ -98,6 +99,26 @@ fn e05_a_page_is_a_searchset_of_what_was_searched_for() {
         let page = page(body.as_bytes().to_vec(), "Coverage", "p", |_| true);
         assert_eq!(page.map(|page| page.text), Err(Failure::Unreadable), "{body}");
     }
+}
+
+#[test]
+fn e05_whom_the_insurance_is_through_may_be_included_and_what_is_found_is_about_the_patient() {
+    let patient = r#"{"resourceType":"Patient","id":"q"}"#;
+    let related = r#"{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/q"}}"#;
+    let coverage = r#"{"resourceType":"Coverage","id":"c","beneficiary":{"reference":"Patient/q"}}"#;
+    for somebody in [patient, related] {
+        for search in ["", r#","search":{"mode":"include"}"#] {
+            assert!(found(&format!(r#"{{"resource":{somebody}{search}}}"#)).is_ok(), "{somebody}{search}");
+        }
+        let matched = format!(r#"{{"resource":{somebody},"search":{{"mode":"match"}}}}"#);
+        assert_eq!(found(&matched), Err(Failure::OtherPatient), "{matched}");
+    }
+    for mode in ["match", "include"] {
+        let entry = format!(r#"{{"resource":{coverage},"search":{{"mode":"{mode}"}}}}"#);
+        assert_eq!(found(&entry), Err(Failure::OtherPatient), "{mode}");
+    }
+    let body = format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":[{{"resource":{patient}}}]}}"#);
+    assert_eq!(page(body.into_bytes(), "Patient", "p", |_| true).map(|page| page.text), Err(Failure::OtherPatient));
 }
 
 #[test]
