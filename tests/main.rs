@@ -19,6 +19,7 @@ mod crash;
 mod decide_laws;
 mod ehr;
 mod faults;
+mod field;
 mod golden;
 mod hooks;
 mod laws_support;

@@ -223,7 +223,7 @@ impl Inner {
 
     fn answer(&self, mut stream: &TcpStream, asked: &Asked, before: usize) -> std::io::Result<()> {
         let behaviour = self.ehr.behaviours.get(&asked.path).unwrap_or(&Behaviour::Behaves);
-        match behaviour.response(before) {
+        match behaviour.response(before, &self.base) {
             Some(Response::Whole(whole)) => stream.write_all(whole.as_bytes()),
             Some(Response::Never) => self.is_hung_up_on(stream),
             Some(Response::Drips) => {

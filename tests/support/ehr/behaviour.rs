@@ -21,6 +21,8 @@ pub enum Behaviour {
     IsBusy { status: u16, retry_after: Option<&'static str>, times: usize },
     /// Sends this text.
     Sends(String),
+    /// Sends this text, in which `{EHR}` is its own base.
+    SendsOfItself(String),
     /// Sends the caller elsewhere.
     Redirects(String),
     /// Does not look at this parameter of a search, and its `self` link does not show it.
@@ -42,7 +44,7 @@ impl Behaviour {
     }
 
     /// What it does the next time, after so many; none if it looks for what was asked for.
-    pub(super) fn response(&self, before: usize) -> Option<Response> {
+    pub(super) fn response(&self, before: usize, base: &str) -> Option<Response> {
         Some(match self {
             Self::Hangs => Response::Never,
             Self::Drips => Response::Drips,
@@ -54,6 +56,7 @@ impl Behaviour {
                 Response::Whole(whole(*status, &header, ""))
             }
             Self::Sends(text) => Response::Whole(whole(200, "", text)),
+            Self::SendsOfItself(text) => Response::Whole(whole(200, "", &text.replace("{EHR}", base))),
             Self::Redirects(to) => Response::Whole(whole(302, &format!("Location: {to}\r\n"), "")),
             _ => return None,
         })
