@@ -93,6 +93,14 @@ pub(super) fn coverage<'k>(
             }
         }
     }
+    // How many there are is known only when every page was read.
+    for page in invocation.unfinished.iter().filter(|page| page.kind == "Coverage") {
+        match known.ask(Query::page(&page.kind, &page.next)) {
+            Found::Is(_) | Found::Nothing => {}
+            Found::Failed(why) => return Ok(Sought::Failed(insurance(orders), why)),
+            Found::Unsaid => return Ok(Sought::Failed(insurance(orders), Why::NotLearnt)),
+        }
+    }
     let mut readable = Vec::with_capacity(found.len());
     for at in found {
         match known.value(at)? {
