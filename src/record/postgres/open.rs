@@ -44,8 +44,7 @@ pub(super) fn pools(server: &Server) -> Result<Pools, LedgerError> {
     let mut config: Config = server.url.parse().map_err(|_| LedgerError::Url)?;
     // Patients' data goes in the clear to nobody but this machine, unless the address says so.
     if config.get_ssl_mode() == SslMode::Prefer {
-        let here = config.get_hosts().iter().all(is_this_machine);
-        config.ssl_mode(if here { SslMode::Disable } else { SslMode::Require });
+        config.ssl_mode(if stays_here(&config) { SslMode::Disable } else { SslMode::Require });
     }
     // A host that is silent leaves time for the next one.
     let each = server.patience / u32::try_from(config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
@@ -79,6 +78,12 @@ pub(super) const OPENING: Duration = Duration::from_secs(5);
 /// How long it may take to connect while nobody waits for it: a database that has just come back has others to greet too.
 pub(super) fn connecting(patience: Duration) -> Duration {
     patience.max(Duration::from_secs(1))
+}
+
+/// Whether every address that is connected to is this machine's. Where there is a `hostaddr` it is connected to, and the
+/// host is only the name that its certificate is for.
+fn stays_here(config: &Config) -> bool {
+    config.get_hosts().iter().all(is_this_machine) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 fn is_this_machine(host: &Host) -> bool {
@@ -207,4 +212,32 @@ async fn node(transaction: &Transaction<'_>, name: &str) -> Result<i64, LedgerEr
     let sql = "INSERT INTO ledger_nodes (node, name, seq, hash, pruned)
                SELECT coalesce(max(node), 0) + 1, $1, 0, $2, 0 FROM ledger_nodes RETURNING node";
     Ok(transaction.query_one(sql, &[&name, &NOTHING_BEFORE.as_slice()]).await?.try_get(0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, stays_here};
+
+    #[test]
+    fn an_address_is_held_to_the_rules_of_a_host_whatever_the_host_is_called() {
+        let stays = |url: &str| url.parse::<Config>().is_ok_and(|config| stays_here(&config));
+        for here in [
+            "postgres://a:b@localhost/ledger",
+            "postgres://a:b@127.0.0.1,[::1]/ledger",
+            "postgres://a:b@localhost/ledger?hostaddr=127.0.0.1",
+            "postgres://a:b@localhost,localhost/ledger?hostaddr=127.0.0.1,::1",
+            "host=/var/run/postgresql user=a",
+        ] {
+            assert!(stays(here), "{here}");
+        }
+        for elsewhere in [
+            "postgres://a:b@db.example.org/ledger",
+            "postgres://a:b@localhost/ledger?hostaddr=192.0.2.1",
+            "postgres://a:b@localhost,localhost/ledger?hostaddr=127.0.0.1,192.0.2.1",
+            "postgres://a:b@db.example.org/ledger?hostaddr=127.0.0.1",
+            "host=localhost hostaddr=2001:db8::1 user=a",
+        ] {
+            assert!(!stays(elsewhere), "{elsewhere}");
+        }
+    }
 }
