@@ -53,7 +53,7 @@ fn main() {
         return load(address.parse().unwrap(), path, &std::fs::read_to_string(body).unwrap());
     }
     let rounds = if arguments.iter().any(|argument| argument == "quick") { 1 } else { ROUNDS };
-    let set = Arc::new(covenant::policy::open(None, jiff::civil::date(2026, 11, 22)).unwrap().set);
+    let set = Arc::new(covenant::policy::open(None).unwrap().set);
     let folder = tempfile::tempdir().unwrap();
     for (name, body) in bodies() {
         let file = folder.path().join("body.json");

@@ -68,7 +68,7 @@ fn main() {
     let alone = cores::stay_on(cores::SERVER);
     println!("{}", cores::said(alone));
     let quick = arguments.iter().any(|argument| argument == "quick");
-    let set = Arc::new(covenant::policy::open(None, jiff::civil::date(2026, 11, 22)).unwrap().set);
+    let set = Arc::new(covenant::policy::open(None).unwrap().set);
     let folder = tempfile::tempdir().unwrap();
     let signers = [Signer::es384("ec"), Signer::rs384("rsa")];
     let keys = jwks(signers.iter().map(Signer::jwk));

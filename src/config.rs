@@ -2,6 +2,8 @@
 
 mod auth;
 mod edge;
+mod environment;
+mod kinds;
 mod ledger;
 mod limits;
 mod ops;
@@ -17,7 +19,7 @@ pub use auth::AuthSettings;
 pub use edge::{Networks, TlsSettings};
 pub use ledger::{Hidden, LedgerSettings, OnFailure};
 pub use limits::Limits;
-pub use ops::{OpsSettings, Secret, Token};
+pub use ops::{OpsSettings, Role, Secret, Token};
 pub use pages::PagesSettings;
 
 /// How strictly the payer of a Coverage is looked at (CRD hook-13, conf-12).
@@ -131,12 +133,18 @@ pub enum SettingsError {
     /// Not an origin.
     #[error("{0}: `{1}` is not an origin as a browser writes it, such as https://desk.example.org")]
     Origin(&'static str, String),
-    /// A bound within which nothing would be answered.
-    #[error("limits.{0}: {1}")]
-    Limit(&'static str, &'static str),
-    /// Not a time zone.
-    #[error("time_zone is not the IANA name of a time zone")]
-    TimeZone,
+    /// Not of the setting's kind: its name, and what it may be.
+    #[error("{0} must be {1}")]
+    Kind(&'static str, String),
+    /// Variables that begin like those of settings, and are none's.
+    #[error(
+        "no setting has the environment variable {0}; that of ledger.path is COVENANT_LEDGER_PATH, and so on. Take it away, \
+         or correct its name"
+    )]
+    Variables(String),
+    /// A variable that is not UTF-8.
+    #[error("the environment variable {0} is not a text in UTF-8")]
+    NoText(String),
 }
 
 /// Says where, and of the operators' settings never what is there: it could be a secret in the wrong place.
@@ -255,7 +263,9 @@ impl Settings {
         if builder.build_cloned()?.get_string("auth.clients").is_ok_and(|clients| !clients.is_empty()) {
             builder = builder.set_default("pages.desk", "false")?;
         }
-        let settings: Self = builder.build()?.try_deserialize()?;
+        let config = builder.build()?;
+        kinds::check(&config)?;
+        let settings: Self = config.try_deserialize()?;
         let (address, tls) = (settings.listen.ip(), &settings.tls);
         if !address.is_loopback() {
             if settings.auth.clients.is_none() {
@@ -274,8 +284,6 @@ impl Settings {
                 return Err(SettingsError::Origin(key, wrong.clone()));
             }
         }
-        settings.limits.check()?;
-        jiff::tz::TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone)?;
         Ok(settings)
     }
 }

@@ -134,6 +134,11 @@ pub fn operator_refused() {
     tracing::warn!(security = true, "an operator was asked for, and nobody was recognised");
 }
 
+/// An operator's token lacks the role that a route takes.
+pub fn operator_lacks_role(name: &str, route: &str) {
+    tracing::warn!(name, route, security = true, "an operator was refused: the token lacks the role that this takes");
+}
+
 /// An operator was let in, by the name of the token, to a route of ours.
 pub fn operator(name: &str, route: &str) {
     tracing::info!(name, route, "an operator was let in");

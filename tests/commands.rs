@@ -1,5 +1,6 @@
 //! The commands, run as an operator runs them, in a directory of their own.
 
+mod banner;
 mod clients;
 mod looking;
 mod members;

@@ -39,7 +39,7 @@ pub static MANNER: LazyLock<Manner> = LazyLock::new(|| Manner {
 });
 
 /// The default policy set, proved.
-pub static SET: LazyLock<PolicySet> = LazyLock::new(|| policy::open(None, TODAY).unwrap().set);
+pub static SET: LazyLock<PolicySet> = LazyLock::new(|| policy::open(None).unwrap().set);
 
 /// The service that a request is for, by its hook.
 pub fn service_of(request: &str) -> &'static Service {

@@ -7,7 +7,6 @@ use covenant::config::Limits;
 use covenant::policy::check;
 use covenant::policy::load::{self, Problem};
 use covenant::request::json::Json;
-use covenant_fuzz::laws_support::TODAY;
 use fhir_resources::File;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -28,7 +27,7 @@ fn place(bytes: &[u8]) -> String {
 }
 
 fn opens(files: &[File]) -> Result<(), Vec<Problem>> {
-    check::prove(load::load(files)?, TODAY).map(drop)
+    check::prove(load::load(files)?).map(drop)
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use covenant::policy;
 
-use super::{CommandError, today};
+use super::CommandError;
 
 /// Runs the command.
 pub(super) fn run(dir: Option<&Path>) -> Result<(), CommandError> {
-    let proved = policy::open(dir, today())?;
+    let proved = policy::open(dir)?;
     let (proof, hash) = (proved.proof, &proved.set.hash);
     writeln!(std::io::stdout(), "policy set {hash}")?;
     writeln!(

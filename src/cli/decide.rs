@@ -22,7 +22,7 @@ pub(super) fn run(settings: &Settings, file: &Path, service: Option<&str>) -> Re
     };
     let service = service.ok_or_else(|| CommandError::Other("there is no such service".to_owned()))?;
     let moment = Moment::now(&zone(settings)?);
-    let proved = policy::open(settings.policies.as_deref(), moment.today)?;
+    let proved = policy::open(settings.policies.as_deref())?;
     let answer =
         answer::at_once(&body, service, &proved.set, &manner(settings)?, &moment, Nobody).map_err(|refusal| {
             let row = Problem::Refused(refusal).row();

@@ -67,7 +67,7 @@ impl From<Format> for review::Format {
 /// By what the payer is known: the first identifier in its policy set.
 fn payer(settings: &Settings) -> Result<Identifier, CommandError> {
     let files = match &settings.policies {
-        Some(folder) => load::folder(folder).map_err(|error| SetError::Unreadable(error.kind()))?,
+        Some(folder) => load::folder(folder).map_err(SetError::Unreadable)?,
         None => fhir_resources::embedded(),
     };
     let set = load::load(&files).map_err(SetError::Wrong)?.set;

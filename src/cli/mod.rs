@@ -1,11 +1,13 @@
 //! The commands: what they are called and what they take. Each has a file, none has logic of its own.
 
+mod banner;
 mod check;
 mod client;
 mod decide;
 mod explain;
 mod ledger;
 mod members;
+mod memory;
 mod metrics;
 mod reload;
 mod replay;
@@ -16,8 +18,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use covenant::answer::Manner;
@@ -178,8 +178,8 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut err = std::io::stderr().lock();
-            if let CommandError::Set(SetError::Wrong(problems)) = &error {
-                for problem in problems {
+            if let CommandError::Set(error) = &error {
+                for problem in error.problems() {
                     _ = writeln!(err, "{problem}");
                 }
             }
@@ -191,7 +191,8 @@ pub fn run() -> ExitCode {
 
 impl Command {
     fn run(self) -> Result<(), CommandError> {
-        let settings = Settings::read(self.config.as_deref(), |name| std::env::var(name).ok())?;
+        memory::stays_in_memory()?;
+        let settings = Settings::of_process(self.config.as_deref(), std::env::vars_os())?;
         match self.action.unwrap_or(Action::Serve) {
             Action::Serve => serve::run(&settings),
             Action::Decide { file, service } => decide::run(&settings, &file, service.as_deref()),
@@ -212,11 +213,8 @@ impl Command {
 }
 
 fn zone(settings: &Settings) -> Result<TimeZone, CommandError> {
-    TimeZone::get(&settings.time_zone).map_err(|_| SettingsError::TimeZone.into())
-}
-
-fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
+    TimeZone::get(&settings.time_zone)
+        .map_err(|_| CommandError::Usage("time_zone must be the IANA name of a time zone"))
 }
 
 fn manner(settings: &Settings) -> Result<Manner, CommandError> {

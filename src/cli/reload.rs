@@ -15,21 +15,22 @@ use covenant::record::Ledger;
 use covenant::telemetry;
 use covenant::telemetry::counters::Counters;
 
-use super::today;
-
-/// Looks every so often, on a thread of its own, for as long as the process runs.
-pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: Arc<dyn Ledger>, counters: Counters) {
+/// Looks every so often, on a thread of its own, for as long as the ledger is open: it is closed by whoever serves, and not
+/// kept open from here.
+pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: &Arc<dyn Ledger>, counters: Counters) {
+    let ledger = Arc::downgrade(ledger);
     thread::spawn(move || {
-        let mut seen = serving.now().hash.clone();
+        let mut seen = Ok(serving.now().hash.clone());
         let mut tried = seen.clone();
         loop {
             thread::sleep(every);
-            let Ok(files) = load::folder(&folder) else { continue };
-            let now = load::hash(&files);
+            // A folder that cannot be read is a state like another one (FAULTS P11): it is told, and looked at again.
+            let now = load::folder(&folder).map(|files| load::hash(&files));
             // A folder that is being written looks different each time: it is read once it has stood still.
             let still = std::mem::replace(&mut seen, now.clone()) == now;
             if still && now != tried {
                 tried = now;
+                let Some(ledger) = ledger.upgrade() else { return };
                 // What a folder does to whoever reads it is that set's alone: the next one is looked at too.
                 let tried_it = AssertUnwindSafe(|| change(&folder, &serving, &*ledger));
                 let changed = catch_unwind(tried_it).unwrap_or(false);
@@ -44,14 +45,10 @@ pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: 
 
 /// Serves with what is in the folder, if it is proved: whether it does.
 fn change(folder: &std::path::Path, serving: &Serving, ledger: &dyn Ledger) -> bool {
-    let proved = match policy::open(Some(folder), today()) {
+    let proved = match policy::open(Some(folder)) {
         Ok(proved) => proved,
-        Err(policy::SetError::Wrong(problems)) => {
-            problems.iter().for_each(|problem| telemetry::policy_problem(&problem.to_string()));
-            return false;
-        }
         Err(error) => {
-            telemetry::policy_problem(&error.to_string());
+            error.problems().iter().for_each(|problem| telemetry::policy_problem(&problem.to_string()));
             return false;
         }
     };

@@ -1,6 +1,5 @@
 //! `covenant serve`: answers hooks until it is told to stop.
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,8 @@ use covenant::record::{self, Ledger, LedgerError, MemberDirectory, members};
 use covenant::request::schema;
 use covenant::telemetry;
 
-use super::{CommandError, manner, reload, today};
+use super::banner::Banner;
+use super::{CommandError, manner, reload};
 
 /// How often it is looked whether the ledger has stopped for good.
 const LOOK: Duration = Duration::from_millis(250);
@@ -27,7 +27,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         telemetry::ledger_is_optional();
     }
     schema::compile_all().map_err(CommandError::Schema)?;
-    let Proved { set, proof, files } = policy::open(settings.policies.as_deref(), today())?;
+    let Proved { set, proof, files } = policy::open(settings.policies.as_deref())?;
     let ledger = record::open(&settings.ledger)?;
     let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     ledger.keep_policy_set(&set.hash, &files)?;
@@ -38,41 +38,21 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let listener = TcpListener::bind(settings.listen)?;
     let address = listener.local_addr()?;
     let ops = operations(&settings.ops)?;
-    let mut out = std::io::stdout().lock();
     let scheme = if tls.is_some() { "https" } else { "http" };
-    writeln!(out, "Covenant answers for {} on {scheme}://{address}", set.payer.name)?;
-    writeln!(
-        out,
-        "  policies  {} ({} cases hold), set {}",
-        proof.policies,
-        proof.cases,
-        set.hash.get(..12).unwrap_or_default()
-    )?;
-    match &settings.ledger.url {
-        Some(_) => writeln!(out, "  ledger    a PostgreSQL database, node {}", settings.ledger.node)?,
-        None => writeln!(out, "  ledger    {}", settings.ledger.path.display())?,
-    }
-    match directory.as_ref().map(|_| members(&settings.ledger.path)).transpose()?.flatten() {
-        Some(it) => writeln!(out, "  members   {}, imported {:.0}", it.patients, it.at)?,
-        None => writeln!(out, "  members   none imported: coverages are taken as they are sent")?,
-    }
-    match &ops {
-        Some(ops) => writeln!(out, "  operators http://{}, {} tokens", ops.socket.local_addr()?, ops.tokens.len())?,
-        None => writeln!(out, "  operators none: ops.listen is empty")?,
-    }
-    match &doorman {
-        Some(doorman) => writeln!(out, "  clients   {}, by signed tokens", doorman.clients().count())?,
-        None => writeln!(out, "  no authentication is configured, so only this machine is answered")?,
-    }
-    if settings.pages.desk {
-        writeln!(out, "  order desk {scheme}://{address}/")?;
-    }
-    writeln!(out, "Try:\n  curl {scheme}://{address}/cds-services")?;
-    writeln!(
-        out,
-        "  curl -H 'Content-Type: application/json' -d @cds-hooks/examples/order-sign-47383.request.json {scheme}://{address}/cds-services/order-sign-crd"
-    )?;
-    drop(out);
+    let members = directory.as_ref().map(|_| members(&settings.ledger.path)).transpose()?.flatten();
+    let banner = Banner {
+        settings,
+        set: &set,
+        proof,
+        listens: (scheme, address),
+        operators: ops
+            .as_ref()
+            .map(|ops| Ok::<_, CommandError>((ops.socket.local_addr()?, ops.tokens.len())))
+            .transpose()?,
+        clients: doorman.as_ref().map(|doorman| doorman.clients().count()),
+        members,
+    };
+    banner.write(&mut std::io::stdout().lock())?;
     let (policies, servers) = (Serving::new(Arc::new(set), proof), ehr.servers());
     let mut app = App::new(policies.clone(), ledger.clone(), manner(settings)?, ehr)
         .with_on_failure(settings.ledger.on_failure)
@@ -99,7 +79,7 @@ fn watch(
 ) {
     if let (Some(folder), 1..) = (&settings.policies, settings.policies_look_seconds) {
         let look = Duration::from_secs(settings.policies_look_seconds);
-        reload::watch(folder.clone(), look, policies, ledger.clone(), app.counters().clone());
+        reload::watch(folder.clone(), look, policies, ledger, app.counters().clone());
     }
     if let (Some(file), Some((doorman, servers)), 1..) = (&settings.auth.clients, clients, settings.auth.look_seconds) {
         let registered = reload::Registered { file: file.clone(), doorman, own: settings.ehr.servers.clone(), servers };

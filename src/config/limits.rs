@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use super::SettingsError;
-
 /// Bounds on what one request may cost. Nothing in the server is unbounded.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,39 +85,5 @@ impl Limits {
             failures_per_minute: 0,
             live_tokens: 0,
         }
-    }
-
-    /// Refuses bounds within which nothing could be answered.
-    ///
-    /// # Errors
-    /// [`SettingsError::Limit`]
-    pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let millis = usize::try_from(self.cpu_millis).unwrap_or(usize::MAX);
-        let seconds = usize::try_from(self.body_seconds).unwrap_or(usize::MAX);
-        let bounds = [
-            ("body_bytes", self.body_bytes),
-            ("body_seconds", seconds),
-            ("depth", self.depth),
-            ("nodes", self.nodes),
-            ("orders", self.orders),
-            ("codes", self.codes),
-            ("references", self.references),
-            ("questions", self.questions),
-            ("reply_bytes", self.reply_bytes),
-            ("determinations", self.determinations),
-            ("cpu_millis", millis),
-            ("in_flight", self.in_flight),
-            ("bytes_in_flight", self.bytes_in_flight),
-            ("client_share", self.client_share),
-            ("connections", self.connections),
-            ("live_tokens", self.live_tokens),
-        ];
-        if let Some((name, _)) = bounds.iter().find(|(_, bound)| *bound == 0) {
-            return Err(SettingsError::Limit(name, "with 0 nothing would be answered; give a number above 0"));
-        }
-        if self.client_share > 100 {
-            return Err(SettingsError::Limit("client_share", "it is a percentage, 1 to 100"));
-        }
-        Ok(())
     }
 }

@@ -25,13 +25,41 @@ pub struct OpsSettings {
     pub tokens: Vec<Token>,
 }
 
-/// An operator's name and secret.
+/// An operator's name and secret, and what they let her do.
 #[derive(Debug, Clone)]
 pub struct Token {
     /// What the operator is called in logs and records.
     pub name: String,
     /// What lets the operator in.
     pub secret: Secret,
+    /// What the operator may do. None implies another.
+    pub roles: Vec<Role>,
+}
+
+/// What an operator may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Read what holds nothing of a patient: the page, the policies, the measures, and whether the ledger holds.
+    Metrics,
+    /// Read what was recorded of patients.
+    Phi,
+    /// Let old records go.
+    Prune,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Metrics, Self::Phi, Self::Prune];
+
+    /// What it is called in a token.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Phi => "phi",
+            Self::Prune => "prune",
+        }
+    }
 }
 
 /// A secret that can be recognised and not told: only its hash is kept.
@@ -71,7 +99,7 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAd
 /// What is wrong is told by its place alone: where name and secret are exchanged, even the name is one.
 fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Token>, D::Error> {
     let (mut names, mut secrets) = (HashSet::new(), HashSet::new());
-    let items = list(deserializer).map_err(|_| D::Error::custom("ops.tokens is not a list of name:secret"))?;
+    let items = list(deserializer).map_err(|_| D::Error::custom("ops.tokens is not a list of name:secret:roles"))?;
     let read = |(at, item): (usize, &String)| {
         let wrong = |what| D::Error::custom(format!("ops.tokens[{at}] {what}"));
         let token = token(item).map_err(wrong)?;
@@ -86,8 +114,10 @@ fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Token>, D::E
     items.iter().enumerate().map(read).collect()
 }
 
+/// `name:secret:roles`, the roles with `+` between; without them the token is for what holds nothing of a patient.
 fn token(text: &str) -> Result<Token, &'static str> {
-    let (name, secret) = text.split_once(':').ok_or("is not name:secret")?;
+    let (name, rest) = text.split_once(':').ok_or("is not name:secret:roles")?;
+    let (secret, roles) = rest.split_once(':').unwrap_or((rest, Role::Metrics.name()));
     let in_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || !name.bytes().all(in_name) {
         return Err("has a name that is not of a-z, 0-9 and -");
@@ -98,7 +128,11 @@ fn token(text: &str) -> Result<Token, &'static str> {
     if secret.len() < SHORTEST_SECRET {
         return Err("has a secret of fewer than 32 characters");
     }
-    Ok(Token { name: name.to_owned(), secret: Secret::of(secret) })
+    let role = |text: &str| Role::ALL.into_iter().find(|role| role.name() == text);
+    let roles: Option<Vec<Role>> = roles.split('+').map(role).collect();
+    let roles =
+        roles.ok_or("has after its second colon something else than roles: metrics, phi, prune, with + between")?;
+    Ok(Token { name: name.to_owned(), secret: Secret::of(secret), roles })
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //!
 //! It checks that each file says something this server understands. Whether the rules are right is `policy::check`'s.
 
+mod folder;
 mod library;
 mod payer;
 mod plan;
 mod terms;
+mod texts;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::Path;
 
 use fhir_resources::{File, Resource};
 use sha2::{Digest, Sha256};
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::model::{Coding, Hits, Policy, PolicySet, Written};
 use crate::config::Limits;
 use crate::request::json::{Json, JsonError, JsonFault};
+pub use folder::folder;
 use terms::text;
 
 /// Where our own canonical URLs begin.
@@ -70,35 +72,6 @@ pub struct Draft {
     pub cases: Vec<File>,
 }
 
-/// The folder beside the files of a set for pairs of requests and answers under it: no part of the set.
-const EXAMPLES: &str = "examples";
-
-/// The files of a folder, sorted by path.
-///
-/// # Errors
-/// The folder or a file cannot be read.
-pub fn folder(root: &Path) -> std::io::Result<Vec<File>> {
-    fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) -> std::io::Result<()> {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                if folder == root && path.ends_with(EXAMPLES) {
-                    continue;
-                }
-                walk(root, &path, files)?;
-            } else if path.extension().is_some_and(|extension| extension == "json") {
-                let inside = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-                files.push(File { path: inside, bytes: std::fs::read(&path)? });
-            }
-        }
-        Ok(())
-    }
-    let mut files = Vec::new();
-    walk(root, root, &mut files)?;
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
-}
-
 /// The name of a set: SHA-256 over the paths and contents of its files, hex.
 #[must_use]
 pub fn hash(files: &[File]) -> String {
@@ -135,6 +108,9 @@ pub fn load(files: &[File]) -> Result<Draft, Vec<Problem>> {
         if file.path.contains("/cases/") {
             cases.push(file.clone());
             continue;
+        }
+        if let Ok(value) = serde_json::from_slice(&file.bytes) {
+            texts::look(&value, &mut problems);
         }
         match fhir_resources::read(&file.bytes) {
             Ok(resource) => {

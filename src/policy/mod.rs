@@ -13,7 +13,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use fhir_resources::File;
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 use check::Proof;
 use load::Problem;
@@ -33,9 +32,9 @@ pub struct Proved {
 /// Why there is no set to serve.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
-    /// The folder cannot be read.
-    #[error("the policy folder cannot be read: {0}")]
-    Unreadable(std::io::ErrorKind),
+    /// Files that cannot be read.
+    #[error("{} problems in reading the policy folder", .0.len())]
+    Unreadable(Vec<Problem>),
     /// Everything that is wrong with it.
     #[error("{} problems in the policy set", .0.len())]
     Wrong(Vec<Problem>),
@@ -87,16 +86,26 @@ impl Serving {
     }
 }
 
+impl SetError {
+    /// Everything that is wrong, each with its place.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Unreadable(problems) | Self::Wrong(problems) => problems,
+        }
+    }
+}
+
 /// Loads and proves the set of a folder, or the embedded one.
 ///
 /// # Errors
 /// [`SetError`]
-pub fn open(folder: Option<&Path>, today: Date) -> Result<Proved, SetError> {
+pub fn open(folder: Option<&Path>) -> Result<Proved, SetError> {
     let files = match folder {
-        Some(folder) => load::folder(folder).map_err(|error| SetError::Unreadable(error.kind()))?,
+        Some(folder) => load::folder(folder).map_err(SetError::Unreadable)?,
         None => fhir_resources::embedded(),
     };
     let draft = load::load(&files).map_err(SetError::Wrong)?;
-    let (set, proof) = check::prove(draft, today).map_err(SetError::Wrong)?;
+    let (set, proof) = check::prove(draft).map_err(SetError::Wrong)?;
     Ok(Proved { set, proof, files })
 }

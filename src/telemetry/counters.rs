@@ -252,7 +252,7 @@ impl Counted {
             panics: counter("covenant_panics_total", "Calls that panicked; each cost one reply.", &[])?,
             operators_refused: counter(
                 "covenant_operators_refused_total",
-                "Calls of this listener that needed a token and showed none of ours.",
+                "Calls of this listener that needed a token and showed none of ours, or one without the role.",
                 &[],
             )?,
             recent: Recent::new().map_err(|error| Error::Msg(error.to_string()))?,

@@ -170,7 +170,7 @@ fn a_payer_that_does_not_answer_never_keeps_an_order_from_being_signed() {
 fn a_server_that_is_busy_says_so_and_the_order_is_signed() {
     let Some(browser) = open(Scheme::Light, 1280) else { return };
     let place = Place::empty();
-    let server = place.serve_in(&[FREE, ("COVENANT_LIMITS_IN_FLIGHT", "0")]);
+    let server = place.serve_in(&[FREE, ("COVENANT_LIMITS_BYTES_IN_FLIGHT", "1")]);
     sits_down(&browser, &server);
     browser.clicks("#sign").waits_for_words("#orders", "No answer (503)");
     assert!(browser.text("#orders").contains("Too many requests are being answered. Please try again."));

@@ -183,7 +183,7 @@ fn operating() -> Vec<Setting> {
         super::settings::read(move |settings| seen(settings.ops))
     }
     let secret = "0123456789abcdef0123456789abcdef";
-    let (one, two) = (format!("a-1:{secret}"), format!(" a:{secret} , b:{secret}:,"));
+    let (one, two) = (format!("a-1:{secret}"), format!(" a:{secret} , b:{secret}-2:phi+prune,"));
     let names = read(|ops| ops.tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>().join(" "));
     let listen = read(|ops| ops.listen.map_or_else(|| "none".to_owned(), |address| address.to_string()));
     vec![
@@ -324,10 +324,16 @@ fn a_setting_that_is_not_known_is_refused_by_name() {
 #[test]
 fn a_setting_that_cannot_be_used_is_refused() {
     for (text, word) in [
-        ("listen = \"somewhere\"", "listen"),
-        ("listen = 8633", "listen"),
-        ("time_zone = \"Mars/Olympus\"", "time_zone"),
-        ("payer_check = \"never\"", "never"),
+        ("listen = \"somewhere\"", "listen must be an address with a port, such as 127.0.0.1:8633"),
+        ("listen = 8633", "listen must be an address with a port"),
+        ("time_zone = \"Mars/Olympus\"", "time_zone must be the IANA name of a time zone, such as America/New_York"),
+        ("payer_check = \"never\"", "payer_check must be when-known or strict"),
+        ("payer_check = \"\"", "payer_check must be when-known or strict"),
+        ("ledger.on_failure = \"Answer\"", "ledger.on_failure must be refuse or answer"),
+        ("auth.discovery_open = \"maybe\"", "auth.discovery_open must be true or false"),
+        ("pages.desk = []", "pages.desk must be true or false"),
+        ("ehr.pages = 1.5", "ehr.pages must be a whole number of at least 1"),
+        ("auth.skew_seconds = -1", "auth.skew_seconds must be a whole number"),
         ("cors_origins = \"*\"", "cors_origins"),
         ("cors_origins = \"null\"", "cors_origins"),
         ("cors_origins = \"https://desk.example.org/\"", "cors_origins"),
@@ -341,20 +347,83 @@ fn a_setting_that_cannot_be_used_is_refused() {
         ("tls.proxies = \"0.0.0.0/0\"", "tls.proxies"),
         ("tls.proxies = \"::/0\"", "tls.proxies"),
         ("tls.proxies = true", "tls.proxies"),
-        ("limits.depth = -1", "depth"),
-        ("limits.depth = 0", "limits.depth"),
-        ("limits.orders = 0", "limits.orders"),
-        ("limits.codes = 0", "limits.codes"),
-        ("limits.cpu_millis = 0", "limits.cpu_millis"),
-        ("limits.in_flight = 0", "limits.in_flight"),
-        ("limits.client_share = 0", "limits.client_share"),
-        ("limits.client_share = 101", "limits.client_share"),
-        ("limits.depth = \"deep\"", "depth"),
+        ("limits.depth = -1", "limits.depth must be a whole number of at least 1"),
+        ("limits.depth = \"deep\"", "limits.depth must be a whole number of at least 1"),
+        ("limits.client_share = 0", "limits.client_share must be a whole number from 1 to 100"),
+        ("limits.client_share = 101", "limits.client_share must be a whole number from 1 to 100"),
         ("listen = ", "covenant.toml"),
     ] {
         Place::with_settings(text).run(&["serve"]).failed(2, &[word]);
     }
-    Place::empty().run_in(&[("COVENANT_LIMITS_ORDERS", "many")], &["serve"]).failed(2, &["orders"]);
+    Place::empty()
+        .run_in(&[("COVENANT_LIMITS_ORDERS", "many")], &["serve"])
+        .failed(2, &["limits.orders must be a whole number"]);
+}
+
+/// Numbers of which 0 means any, never, or no time.
+const ZEROS: [&str; 8] = [
+    "policies_look_seconds",
+    "limits.large_body_bytes",
+    "limits.connections_per_address",
+    "limits.client_per_minute",
+    "limits.failures_per_minute",
+    "auth.look_seconds",
+    "auth.skew_seconds",
+    "ehr.break_seconds",
+];
+
+#[test]
+fn a_number_that_would_refuse_everything_is_refused_at_start_by_its_name() {
+    let of = |key: &str| {
+        let name = variable(key);
+        Settings::read(None, |asked| (asked == name).then(|| "0".to_owned())).map_err(|error| error.to_string())
+    };
+    let numbers = DEFAULTS.iter().filter(|(_, default)| default.parse::<u64>().is_ok()).map(|(key, _)| *key);
+    let (zeros, others): (Vec<&str>, Vec<&str>) = numbers.partition(|key| ZEROS.contains(key));
+    assert_eq!(zeros.len(), ZEROS.len());
+    for key in zeros {
+        assert!(of(key).is_ok(), "{key}");
+    }
+    assert!(others.iter().filter(|key| key.starts_with("limits.")).count() >= 9, "{others:?}");
+    for key in others {
+        let said = of(key).unwrap_err();
+        assert!(said.starts_with(&format!("{key} must be a whole number")) && said.contains('1'), "{said}");
+    }
+    let environment = [("COVENANT_LIMITS_IN_FLIGHT", "0")];
+    Place::empty()
+        .run_in(&environment, &["serve"])
+        .failed(2, &["limits.in_flight must be a whole number of at least 1"]);
+}
+
+#[test]
+fn a_variable_that_is_no_setting_s_stops_every_command_by_name_and_its_value_is_not_told() {
+    let environment = [
+        ("COVENANT_LEDGER_PHAT", "planted-secret"),
+        ("COVENANT_LEDGERPATH", "planted-secret"),
+        ("COVENANT_", "planted-secret"),
+        ("COVENANTS", "x"),
+        ("OTHER_COVENANT_LISTEN", "x"),
+    ];
+    for command in ["serve", "check"] {
+        let words = ["COVENANT_, COVENANT_LEDGERPATH, COVENANT_LEDGER_PHAT", "no setting"];
+        let ran = Place::empty().run_in(&environment, &[command]).failed(2, &words);
+        assert!(
+            !ran.err.contains("planted") && !ran.err.contains("OTHER") && !ran.err.contains("COVENANTS"),
+            "{}",
+            ran.err
+        );
+    }
+    Place::empty().run_in(&environment[3..], &["check"]).succeeded();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_core_dump_of_the_server_can_be_written() {
+    let place = Place::empty();
+    let server = place.serve();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.process())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::model::{
     CLINICAL, COVERED, Case, DIAGNOSES, DOC_NEEDED, Given, Known, Model, NARROW, Outcome, PA_NEEDED, PERFORMERS, PLANS,
     SETTINGS, UNLISTED, Version, Wanted,
 };
-use crate::laws_support::{Draw, TODAY};
+use crate::laws_support::Draw;
 
 const BASE: &str = "https://covenant.example/fhir/";
 const CPT: &str = "http://www.ama-assn.org/go/cpt";
@@ -190,7 +190,7 @@ pub fn load(files: &[File]) -> Result<PolicySet, Vec<Problem>> {
 
 /// Loads files as a server would.
 pub fn prove(files: &[File]) -> Result<PolicySet, Vec<Problem>> {
-    check::prove(load::load(files)?, TODAY).map(|(set, _)| set)
+    check::prove(load::load(files)?).map(|(set, _)| set)
 }
 
 /// What is given, in the codes of a set.

@@ -52,7 +52,7 @@ impl Besieged {
                  [limits]\nfailures_per_minute = 0\n"
             ),
         );
-        let tokens = format!("alice:{SECRET}");
+        let tokens = format!("alice:{SECRET}:metrics+phi");
         let operators = [("COVENANT_OPS_LISTEN", "127.0.0.1:0"), ("COVENANT_OPS_TOKENS", &*tokens), LISTEN];
         let server = place.serve_in(&[&operators, environment].concat());
         let secrets = vec!["canary-access-token".to_owned(), SECRET.to_owned()];

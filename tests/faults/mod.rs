@@ -13,6 +13,7 @@ mod leaks;
 mod ledger;
 mod orders;
 mod outward;
+mod policies;
 mod rates;
 mod reading;
 mod secrets;

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::laws_support::{COVERAGE_INFORMATION, MANNER, TODAY, moment, repository, service_of};
+use crate::laws_support::{COVERAGE_INFORMATION, MANNER, moment, repository, service_of};
 
 pub const FOLDER: &str = "tests/policies";
 pub const VERSIONS: [&str; 2] = ["2.0", "2.2"];
@@ -21,7 +21,7 @@ pub const CPT: &str = "http://www.ama-assn.org/go/cpt";
 pub const HCPCS: &str = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets";
 
 /// The invented set, proved.
-pub static SET: LazyLock<PolicySet> = LazyLock::new(|| policy::open(Some(&repository(FOLDER)), TODAY).unwrap().set);
+pub static SET: LazyLock<PolicySet> = LazyLock::new(|| policy::open(Some(&repository(FOLDER))).unwrap().set);
 
 /// What the EHR says when it is asked for resources of a type, and what the member directory says. Without either there
 /// is nobody to ask.

@@ -7,7 +7,7 @@ use fhir_resources::File;
 use serde_json::{Value, json};
 
 use super::ask::FOLDER;
-use crate::laws_support::{TODAY, files_under, repository};
+use crate::laws_support::{files_under, repository};
 
 const BASE: &str = "https://covenant.example/fhir/StructureDefinition/";
 
@@ -26,7 +26,7 @@ fn refused(number: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut definition: Value = serde_json::from_slice(&file.bytes).unwrap();
     change(&mut definition);
     file.bytes = serde_json::to_vec(&definition).unwrap();
-    let problems = load(&files).and_then(|draft| prove(draft, TODAY)).expect_err("the set must be refused");
+    let problems = load(&files).and_then(|draft| prove(draft)).expect_err("the set must be refused");
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -43,7 +43,7 @@ fn part<'v>(extension: &'v mut Value, name: &str) -> &'v mut Value {
 
 #[test]
 fn the_invented_set_is_proved() {
-    let proved = policy::open(Some(&repository(FOLDER)), TODAY).unwrap();
+    let proved = policy::open(Some(&repository(FOLDER))).unwrap();
     assert_eq!(proved.proof.policies, 14);
     assert!(proved.proof.cases >= 65, "{:?}", proved.proof);
     assert!(proved.proof.combinations >= 20, "{:?}", proved.proof);

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use covenant::config::{Secret, Token};
+use covenant::config::Role;
 use covenant::http;
 use covenant::http::ops::Ops;
 use covenant::record::{Entry, Ledger, LedgerError, MasterKeys, PostgresLedger, Search, Server, wait};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::exported::read;
 use crate::metrics::entries::refused;
-use crate::support::{CANARY, Caller, Place, Reply, SECRET, TestApp, TestLedger, app_with, order, postgres};
+use crate::support::{CANARY, Caller, Place, Reply, SECRET, TestApp, TestLedger, app_with, order, postgres, token};
 
 /// Every route, with what it needs.
 const ROUTES: [&str; 8] = [
@@ -211,7 +211,7 @@ fn what_lies_in_postgresql_is_shown_the_same_way() {
     wait(ledger.append(entry.clone())).unwrap();
     let (app, socket) = (Arc::new(app_with(ledger.clone())), TcpListener::bind("127.0.0.1:0").unwrap());
     let ops = Caller::of(socket.local_addr().unwrap());
-    let tokens = vec![Token { name: "alice".to_owned(), secret: Secret::of(SECRET) }];
+    let tokens = vec![token("alice", SECRET, &Role::ALL)];
     let (tell, told) = mpsc::channel();
     let serving = thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {

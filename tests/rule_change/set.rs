@@ -4,11 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use covenant::policy::model::PolicySet;
-use covenant::policy::{SetError, load, open};
+use covenant::policy::{load, open};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::laws_support::{TODAY, files_under, repository};
+use crate::laws_support::{files_under, repository};
 
 /// A copy of the default policy set that can be changed.
 pub struct Set(TempDir);
@@ -52,10 +52,9 @@ impl Set {
     }
 
     pub fn try_load(&self) -> Result<PolicySet, Vec<String>> {
-        match open(Some(self.0.path()), TODAY) {
+        match open(Some(self.0.path())) {
             Ok(proved) => Ok(proved.set),
-            Err(SetError::Wrong(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
-            Err(error) => Err(vec![error.to_string()]),
+            Err(error) => Err(error.problems().iter().map(ToString::to_string).collect()),
         }
     }
 

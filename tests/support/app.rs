@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use covenant::answer::{Manner, Moment};
+use covenant::answer::Manner;
 use covenant::auth::Doorman;
-use covenant::config::{OpsSettings, Secret, Settings, Token};
+use covenant::config::{OpsSettings, Role, Secret, Settings, Token};
 use covenant::gather::ehr::Ehr;
 use covenant::http::ops::Ops;
 use covenant::http::{self, App, tls};
@@ -28,7 +28,7 @@ use super::{Certified, Place, TestLedger};
 
 /// The embedded policy set, proved once for all tests.
 static EMBEDDED: LazyLock<(Arc<PolicySet>, Proof)> = LazyLock::new(|| {
-    let proved = policy::open(None, Moment::now(&TimeZone::UTC).today).unwrap();
+    let proved = policy::open(None).unwrap();
     (Arc::new(proved.set), proved.proof)
 });
 
@@ -41,10 +41,13 @@ pub const SECRET: &str = "planted-secret-of-an-operator-0123456789";
 /// Settings with an operations listener on a port of its own.
 pub fn operated(settings: &mut Settings) {
     settings.ops.listen = Some("127.0.0.1:0".parse().unwrap());
-    settings.ops.tokens = vec![
-        Token { name: "bob".to_owned(), secret: Secret::of("planted-secret-of-another-operator-0123") },
-        Token { name: "alice".to_owned(), secret: Secret::of(SECRET) },
-    ];
+    settings.ops.tokens =
+        vec![token("bob", "planted-secret-of-another-operator-0123", &Role::ALL), token("alice", SECRET, &Role::ALL)];
+}
+
+/// An operator's token.
+pub fn token(name: &str, secret: &str, roles: &[Role]) -> Token {
+    Token { name: name.to_owned(), secret: Secret::of(secret), roles: roles.to_vec() }
 }
 
 /// A running server. It ends with the test.

@@ -185,6 +185,14 @@ impl Served {
         Caller::of(self.running.ops.recv_timeout(PATIENCE).expect("an operations listener"))
     }
 
+    /// The commands that it has told to try, as they are typed.
+    pub fn tried(&self) -> Vec<String> {
+        // It listens before it answers, and says all before it listens.
+        self.caller.connect();
+        let next = || self.running.tried.recv_timeout(Duration::from_millis(500)).ok();
+        std::iter::from_fn(next).collect()
+    }
+
     /// The number of its process.
     pub fn process(&self) -> u32 {
         self.running.child.id()
@@ -216,6 +224,8 @@ struct Running {
     address: Receiver<SocketAddr>,
     /// Where it says that it listens for operators.
     ops: Receiver<SocketAddr>,
+    /// What it tells to try.
+    tried: Receiver<String>,
     out: Option<JoinHandle<String>>,
     err: Option<JoinHandle<String>>,
 }
@@ -224,6 +234,7 @@ impl Running {
     fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let ((tell, address), (tell_ops, ops)) = (mpsc::channel(), mpsc::channel());
+        let (tell_call, tried) = mpsc::channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         let out = thread::spawn(move || {
             let mut all = String::new();
@@ -234,6 +245,10 @@ impl Running {
                 }
                 if let Some((address, _)) = line.strip_prefix("  operators http://").and_then(|it| it.split_once(',')) {
                     tell_ops.send(address.parse().unwrap()).unwrap();
+                }
+                if let Some(call) = line.strip_prefix("  curl ") {
+                    // Where nobody asks, nobody hears it.
+                    _ = tell_call.send(format!("curl {call}"));
                 }
                 all.push_str(&line);
                 all.push('\n');
@@ -246,7 +261,7 @@ impl Running {
             err.read_to_string(&mut all).unwrap();
             all
         });
-        Self { child, address, ops, out: Some(out), err: Some(err) }
+        Self { child, address, ops, tried, out: Some(out), err: Some(err) }
     }
 
     /// Kills it, if it has not ended by itself, and gives back what it wrote.

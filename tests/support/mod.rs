@@ -17,7 +17,7 @@ mod reply;
 mod request;
 pub mod tokens;
 
-pub use app::{SECRET, TestApp, app_with, operated};
+pub use app::{SECRET, TestApp, app_with, operated, token};
 pub use call::Caller;
 pub use certificates::{Authority, Certified};
 pub use child::{Environment, Place, Ran, Served};

@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use covenant::answer::Moment;
 use covenant::policy;
 use covenant::policy::model::PolicySet;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -60,7 +58,7 @@ impl PolicyFolder {
 
     /// The set, proved.
     pub fn proved(&self) -> PolicySet {
-        policy::open(Some(self.path()), Moment::now(&TimeZone::UTC).today).unwrap().set
+        policy::open(Some(self.path())).unwrap().set
     }
 
     fn file(&self, file: &str) -> PathBuf {

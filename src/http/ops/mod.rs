@@ -23,13 +23,13 @@ use actix_web::dev::Server;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, Data};
-use actix_web::{App as Routes, HttpResponse, HttpServer, Route};
+use actix_web::{App as Routes, HttpResponse, HttpServer, Resource, Route};
 use serde_json::{Value, json};
 
 use super::{App, JSON};
-use crate::config::Token;
+use crate::config::{Role, Token};
 pub use operator::Operator;
-use operator::Operators;
+use operator::{Operators, Takes};
 
 /// More than those who watch a server need. Whoever holds them all keeps operators out, and nobody else.
 const CONNECTIONS: usize = 64;
@@ -62,26 +62,46 @@ pub fn serve(ops: Ops, app: Arc<App>) -> io::Result<Server> {
     Ok(server.run())
 }
 
+/// Who may call a route.
+enum For {
+    /// Whoever reaches the listener: nothing of a patient and no client's name is there.
+    Anybody,
+    /// Operators whose token has this role.
+    Holders(Role),
+}
+
+/// All routes: each with who may call it.
 fn routes(config: &mut web::ServiceConfig) {
-    let mut read = |path: &str, route: Route| {
-        config.service(web::resource(path).route(route).default_service(web::to(only_get)));
+    use For::{Anybody, Holders};
+    use Role::{Metrics, Phi, Prune};
+    let mut read = |path: &str, who: For, route: Route| {
+        config.service(reserved(path, who).route(route).default_service(web::to(only_get)));
     };
-    read("/", web::get().to(page::page));
-    read("/assets/{name}", web::get().to(page::asset));
-    read("/healthz", web::get().to(health::alive));
-    read("/readyz", web::get().to(health::ready));
-    read("/metrics", web::get().to(health::metrics));
-    read("/policies", web::get().to(policies::policies));
-    read("/ledger/explain/{id}", web::get().to(ledger::explain));
-    read("/ledger/replay/{id}", web::get().to(ledger::replay));
-    read("/ledger/entries/{id}", web::get().to(ledger::entry));
-    read("/ledger/entries", web::get().to(ledger::search));
-    read("/ledger/export", web::get().to(ledger::export));
-    read("/ledger/verify", web::get().to(ledger::verify));
-    read("/ledger/metrics", web::get().to(ledger::metrics));
-    let prune = web::resource("/ledger/prune").route(web::post().to(ledger::prune));
+    read("/", Holders(Metrics), web::get().to(page::page));
+    read("/assets/{name}", Anybody, web::get().to(page::asset));
+    read("/healthz", Anybody, web::get().to(health::alive));
+    read("/readyz", Anybody, web::get().to(health::ready));
+    read("/metrics", Anybody, web::get().to(health::metrics));
+    read("/policies", Holders(Metrics), web::get().to(policies::policies));
+    read("/ledger/explain/{id}", Holders(Phi), web::get().to(ledger::explain));
+    read("/ledger/replay/{id}", Holders(Phi), web::get().to(ledger::replay));
+    read("/ledger/entries/{id}", Holders(Phi), web::get().to(ledger::entry));
+    read("/ledger/entries", Holders(Phi), web::get().to(ledger::search));
+    read("/ledger/export", Holders(Phi), web::get().to(ledger::export));
+    read("/ledger/verify", Holders(Metrics), web::get().to(ledger::verify));
+    read("/ledger/metrics", Holders(Metrics), web::get().to(ledger::metrics));
+    let prune = reserved("/ledger/prune", Holders(Prune)).route(web::post().to(ledger::prune));
     config.service(prune.default_service(web::to(only_post)));
     config.default_service(web::to(nothing));
+}
+
+/// A path, and who may call it.
+fn reserved(path: &str, who: For) -> Resource {
+    let resource = web::resource(path);
+    match who {
+        For::Anybody => resource,
+        For::Holders(role) => resource.app_data(Takes(role)),
+    }
 }
 
 async fn only_get(_operator: Operator) -> HttpResponse {

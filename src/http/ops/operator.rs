@@ -12,17 +12,18 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{App, said};
-use crate::config::Token;
+use crate::config::{Role, Token};
 use crate::telemetry;
 
 /// Proof that a caller has shown an operator's token.
 ///
 /// ```compile_fail,E0451
-/// let forged = covenant::http::ops::Operator { name: "anyone".into() };
+/// let forged = covenant::http::ops::Operator { name: "anyone".into(), roles: Vec::new() };
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     name: String,
+    roles: Vec<Role>,
 }
 
 impl Operator {
@@ -47,7 +48,7 @@ impl Operators {
         let mut found = None;
         for token in &self.0 {
             if token.secret.is(secret) {
-                found = Some(Operator { name: token.name.clone() });
+                found = Some(Operator { name: token.name.clone(), roles: token.roles.clone() });
             }
         }
         found
@@ -66,59 +67,83 @@ impl Operators {
 #[derive(Debug)]
 pub(super) struct Onlooker;
 
-/// Nobody was recognised: without a token and with a wrong one the same is said.
-#[derive(Debug, thiserror::Error)]
-#[error("no operator was recognised")]
-pub struct NoOperator;
+/// The role that a route takes. Each route that an operator is asked for has one, by the table of routes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Takes(pub(super) Role);
 
-impl ResponseError for NoOperator {
+/// Why an operator is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAllowed {
+    /// Nobody was recognised: without a token and with a wrong one the same is said.
+    #[error("no operator was recognised")]
+    Nobody,
+    /// The operator's token lacks a role.
+    #[error("the operator's token lacks the role {}", .0.name())]
+    Lacks(Role),
+}
+
+impl ResponseError for NotAllowed {
     fn status_code(&self) -> StatusCode {
-        StatusCode::UNAUTHORIZED
+        match self {
+            Self::Nobody => StatusCode::UNAUTHORIZED,
+            Self::Lacks(_) => StatusCode::FORBIDDEN,
+        }
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = said(self.status_code(), &json!({"error": "An operator's token is needed."}));
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        response
+        match self {
+            Self::Nobody => {
+                let mut response = said(self.status_code(), &json!({"error": "An operator's token is needed."}));
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                response
+            }
+            Self::Lacks(role) => {
+                let text = format!("This takes the role {}, which the token does not have (ops.tokens).", role.name());
+                let issue = json!({"severity": "error", "code": "forbidden", "details": {"text": text}});
+                said(self.status_code(), &json!({"resourceType": "OperationOutcome", "issue": [issue]}))
+            }
+        }
     }
 }
 
-/// Nobody was recognised who could look at the page: a browser asks its user who it is.
+/// The page is not shown. Where nobody was recognised, a browser asks its user who it is.
 #[derive(Debug, thiserror::Error)]
-#[error("no operator was recognised")]
-pub(super) struct NoOnlooker;
+#[error("{0}")]
+pub(super) struct NotShown(NotAllowed);
 
-impl ResponseError for NoOnlooker {
+impl ResponseError for NotShown {
     fn status_code(&self) -> StatusCode {
-        StatusCode::UNAUTHORIZED
+        self.0.status_code()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = NoOperator.error_response();
-        let asked = HeaderValue::from_static(r#"Basic realm="Covenant operations""#);
-        response.headers_mut().insert(WWW_AUTHENTICATE, asked);
+        let mut response = self.0.error_response();
+        if matches!(self.0, NotAllowed::Nobody) {
+            let asked = HeaderValue::from_static(r#"Basic realm="Covenant operations""#);
+            response.headers_mut().insert(WWW_AUTHENTICATE, asked);
+        }
         response
     }
 }
 
 impl FromRequest for Operator {
-    type Error = NoOperator;
-    type Future = Ready<Result<Self, NoOperator>>;
+    type Error = NotAllowed;
+    type Future = Ready<Result<Self, NotAllowed>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(told(request, known(request, by_secret)).ok_or(NoOperator))
+        ready(allowed(request, known(request, by_secret)))
     }
 }
 
 impl FromRequest for Onlooker {
-    type Error = NoOnlooker;
-    type Future = Ready<Result<Self, NoOnlooker>>;
+    type Error = NotShown;
+    type Future = Ready<Result<Self, NotShown>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let operator = known(request, |operators, scheme, said| {
             by_secret(operators, scheme, said).or_else(|| by_name(operators, scheme, said))
         });
-        ready(told(request, operator).map(|_| Self).ok_or(NoOnlooker))
+        ready(allowed(request, operator).map(|_| Self).map_err(NotShown))
     }
 }
 
@@ -144,15 +169,31 @@ fn by_name(operators: &Operators, scheme: &str, said: &str) -> Option<Operator> 
     operators.named(name, secret)
 }
 
-/// Logs who was let in, or that nobody was.
-fn told(request: &HttpRequest, operator: Option<Operator>) -> Option<Operator> {
-    if let Some(operator) = &operator {
-        telemetry::operator(operator.name(), &request.match_pattern().unwrap_or_default());
-    } else {
-        telemetry::operator_refused();
-        if let Some(app) = request.app_data::<Data<App>>() {
-            app.counters().operator_refused();
+/// Whether the operator has the role that the route takes. Logs who was let in, or that nobody was.
+fn allowed(request: &HttpRequest, operator: Option<Operator>) -> Result<Operator, NotAllowed> {
+    let route = request.match_pattern().unwrap_or_default();
+    let lacks = |operator: &Operator| {
+        let taken = request.app_data::<Takes>().map(|taken| taken.0);
+        taken.filter(|role| !operator.roles.contains(role))
+    };
+    let allowed = match operator {
+        None => {
+            telemetry::operator_refused();
+            Err(NotAllowed::Nobody)
         }
+        Some(operator) => match lacks(&operator) {
+            Some(role) => {
+                telemetry::operator_lacks_role(operator.name(), &route);
+                Err(NotAllowed::Lacks(role))
+            }
+            None => {
+                telemetry::operator(operator.name(), &route);
+                Ok(operator)
+            }
+        },
+    };
+    if let (Err(_), Some(app)) = (&allowed, request.app_data::<Data<App>>()) {
+        app.counters().operator_refused();
     }
-    operator
+    allowed
 }

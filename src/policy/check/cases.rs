@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fhir_resources::File;
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 use serde::Deserialize;
 
 use super::MOST_COMBINATIONS;
@@ -60,7 +60,8 @@ struct Expect {
 }
 
 /// Runs one table; returns how many cases it stands for.
-pub(super) fn run(file: &File, set: &PolicySet, today: Date, problems: &mut Vec<Problem>) -> usize {
+pub(super) fn run(file: &File, set: &PolicySet, problems: &mut Vec<Problem>) -> usize {
+    let day = day_of(&file.path, set);
     let mut problem = |element: String, what: String| problems.push(Problem { file: file.path.clone(), element, what });
     let table: Table = match serde_json::from_slice(&file.bytes) {
         Ok(table) => table,
@@ -83,7 +84,7 @@ pub(super) fn run(file: &File, set: &PolicySet, today: Date, problems: &mut Vec<
         for given in each(&row.given) {
             count += 1;
             let found =
-                facts(&given, set, today).and_then(|facts| compare(&decide(&facts, set), row.expect.as_slice(), set));
+                facts(&given, set, day).and_then(|facts| compare(&decide(&facts, set), row.expect.as_slice(), set));
             if let Err(what) = found {
                 let given: Vec<String> = given.iter().map(|(name, value)| format!("{name} {value}")).collect();
                 problem(format!("{} ({})", row.name, given.join(" | ")), what);
@@ -91,6 +92,20 @@ pub(super) fn run(file: &File, set: &PolicySet, today: Date, problems: &mut Vec<
         }
     }
     count
+}
+
+/// The day of cases beside which no policy version says from when or until when it holds.
+const ANY_DAY: Date = date(2020, 1, 1);
+
+/// The day of cases that give no date: the first day of the earliest version whose rules lie beside their folder, or its last
+/// day where it has no first. It is a day of the policy, and not the day of whoever proves it: a set that was proved once is
+/// proved in any other year, and a later version changes nothing of it.
+fn day_of(file: &str, set: &PolicySet) -> Date {
+    let folder = file.rsplit_once("/cases/").map(|(folder, _)| folder).unwrap_or_default();
+    let beside = |rules: &str| rules.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let versions = set.policies.values().flatten().filter(|policy| beside(&policy.file));
+    let days = versions.filter_map(|policy| policy.effective.0.or(policy.effective.1));
+    days.min().unwrap_or(ANY_DAY)
 }
 
 /// Each combination of the values in turn.
@@ -109,9 +124,9 @@ fn each(given: &BTreeMap<String, OneOrMany<String>>) -> Vec<BTreeMap<&str, &str>
     })
 }
 
-fn facts(given: &BTreeMap<&str, &str>, set: &PolicySet, today: Date) -> Result<Facts, String> {
+fn facts(given: &BTreeMap<&str, &str>, set: &PolicySet, undated: Date) -> Result<Facts, String> {
     let mut in_force = InForce { active: true, start: None, end: None };
-    let mut facts = Facts::of(Vec::new(), Days { first: today, last: today }, Cover::Is(in_force));
+    let mut facts = Facts::of(Vec::new(), Days { first: undated, last: undated }, Cover::Is(in_force));
     let own = |system: &str, code: &str| {
         let system = set.system(&format!("{BASE}CodeSystem/{system}"))?;
         Some(Coding { system, code: code.into() })

@@ -32,6 +32,17 @@ pub(super) struct Terms {
     pub(super) wider: Vec<(Coding, Coding)>,
 }
 
+/// What a ConceptMap is for.
+#[derive(Clone, Copy)]
+enum Map {
+    Setting,
+    EncounterSetting,
+    WiderCodes,
+}
+
+/// Equivalences with which whatever the source means, the target means too: R4 says what the target is to the source.
+const HOLDING: [&str; 4] = ["equal", "equivalent", "subsumes", "wider"];
+
 impl Terms {
     pub(super) fn read(resources: &Resources, problems: &mut Problems) -> Self {
         let mut terms = Self::default();
@@ -164,27 +175,61 @@ impl Terms {
 
     fn concept_map(&mut self, map: &ConceptMap, problems: &mut Problems) {
         let url = text!(map.url).unwrap_or_default().strip_prefix(BASE).unwrap_or_default();
+        let what = match url {
+            "ConceptMap/setting" => Map::Setting,
+            "ConceptMap/encounter-setting" => Map::EncounterSetting,
+            "ConceptMap/wider-codes" => Map::WiderCodes,
+            _ => return problems.add("url", "is not one of setting, encounter-setting, wider-codes"),
+        };
         for (index, group) in map.group.iter().enumerate() {
             let at = format!("group[{index}]");
             let source = problems.need(text!(group.source), &format!("{at}.source"));
             let target = problems.need(text!(group.target), &format!("{at}.target"));
             let (Some(source), Some(target)) = (source, target) else { continue };
-            for element in &group.element {
-                let Some(code) = text!(element.code) else { continue };
+            for (index, element) in group.element.iter().enumerate() {
+                let at = format!("{at}.element[{index}]");
+                let Some(code) = problems.need(text!(element.code), &format!("{at}.code")) else { continue };
                 let from = self.worded(source, code, text!(element.display));
-                for to in &element.target {
-                    let Some(code) = text!(to.code) else { continue };
-                    let coding = self.coding(target, code);
-                    let narrower = to.equivalence.value.as_deref() == Some("narrower");
-                    match url {
-                        "ConceptMap/setting" => _ = self.order_setting.insert(from.clone(), coding),
-                        "ConceptMap/encounter-setting" => _ = self.encounter_setting.insert(from.clone(), coding),
-                        "ConceptMap/wider-codes" if narrower => self.wider.push((from.clone(), coding)),
-                        "ConceptMap/wider-codes" => problems.add(&at, "has an equivalence other than narrower"),
-                        _ => problems.add("url", "is not one of setting, encounter-setting, wider-codes"),
-                    }
+                for (index, to) in element.target.iter().enumerate() {
+                    let at = format!("{at}.target[{index}]");
+                    let Some(code) = problems.need(text!(to.code), &format!("{at}.code")) else { continue };
+                    let equivalence = to.equivalence.value.as_deref().unwrap_or_default();
+                    self.mapped(what, from.clone(), (target, code), equivalence, &at, problems);
                 }
             }
+        }
+    }
+
+    /// Takes one row of a ConceptMap, if it leads to something that is there.
+    fn mapped(
+        &mut self,
+        what: Map,
+        from: Coding,
+        (system, code): (&str, &str),
+        equivalence: &str,
+        at: &str,
+        problems: &mut Problems,
+    ) {
+        if let Map::WiderCodes = what {
+            if equivalence != "narrower" {
+                problems.add(at, "has an equivalence other than narrower");
+            }
+            match self.known(system, code) {
+                Some(narrow) => self.wider.push((from, narrow)),
+                None => problems.add(format!("{at}.code"), "is of a code system that the set does not know"),
+            }
+            return;
+        }
+        let setting = self.known(system, code).filter(|coding| self.settings.contains(coding));
+        let Some(setting) = setting else {
+            return problems.add(format!("{at}.code"), format!("is not a code of {BASE}CodeSystem/setting"));
+        };
+        if !HOLDING.contains(&equivalence) {
+            problems.add(format!("{at}.equivalence"), format!("is not one of {}", HOLDING.join(", ")));
+        }
+        let meanings = if let Map::Setting = what { &mut self.order_setting } else { &mut self.encounter_setting };
+        if meanings.insert(from, setting.clone()).is_some_and(|other| other != setting) {
+            problems.add(at, "makes another setting of a code that has one already");
         }
     }
 }
