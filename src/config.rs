@@ -81,6 +81,9 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Seconds for which a server that is told to terminate answers on, while it says that it is not ready: as long as it takes
+    /// those who send it calls to see that. 0 for none.
+    pub drain_seconds: u64,
     /// A folder with the policy set; the embedded one without.
     pub policies: Option<PathBuf>,
     /// Seconds between looks at whether that folder has changed; none for never.
@@ -171,8 +174,9 @@ impl From<ConfigError> for SettingsError {
 
 /// Each setting with its default, as it is written in `covenant.toml`.
 /// The environment variable of `ledger.path` is `COVENANT_LEDGER_PATH`, and so on.
-pub const DEFAULTS: [(&str, &str); 59] = [
+pub const DEFAULTS: [(&str, &str); 60] = [
     ("listen", "127.0.0.1:8633"),
+    ("drain_seconds", "5"),
     ("policies", ""),
     ("policies_look_seconds", "5"),
     ("time_zone", "America/New_York"),

@@ -81,6 +81,11 @@ pub fn fewer_connections(most: usize) {
     );
 }
 
+/// The process was told to terminate.
+pub fn stopping() {
+    tracing::info!("told to stop: not ready from now on, and serving on for drain_seconds");
+}
+
 /// Another certificate serves from now on.
 pub fn certificate_changed() {
     tracing::info!("another certificate serves from now on");
@@ -186,6 +191,25 @@ impl Shed {
         }
         untold.told = Some(now);
         Some(std::mem::take(&mut untold.calls))
+    }
+}
+
+/// Calls by a proxy of which it is not known for whom it speaks. One line in a second tells of all of them.
+#[derive(Debug, Default)]
+pub struct Unheard(Shed);
+
+impl Unheard {
+    /// One more; why, in one of our own words.
+    pub fn one(&self, why: &str) {
+        if let Some(calls) = self.0.one_at(Instant::now()) {
+            tracing::error!(
+                calls,
+                why,
+                security = true,
+                "a proxy does not say so that it can be read for whom it speaks, so many times since this was last told: \
+                 look at its X-Forwarded-For and Forwarded; tokens that come by it are not counted by address"
+            );
+        }
     }
 }
 

@@ -208,7 +208,8 @@ async fn a_token_that_no_header_can_hold_goes_nowhere() {
     let server = FakeEhr::empty().starts();
     for token in ["a\r\nX-Admin: 1", "a\0", "é", "two words", ""] {
         let authorization = Access { token: token.to_owned(), expires_in: 300 };
-        let way = Asking::of(&server).ehr.way(&server.base(), &authorization, PATIENT, Instant::now());
+        let caller = asking::local();
+        let way = Asking::of(&server).ehr.way(&server.base(), &authorization, PATIENT, &caller, Instant::now());
         assert_eq!(way.err(), Some(Failure::Refused), "{token:?}");
     }
     server.was_not_called();

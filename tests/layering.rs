@@ -61,9 +61,20 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("outbound", &[]),
     ("request", &["config", "telemetry"]),
     // It fills the facts; it does not decide.
+    // Whose data it keeps is told by whoever verified it.
     (
         "gather",
-        &["config", "date", "decide::facts", "outbound", "policy::model", "policy::number", "request", "telemetry"],
+        &[
+            "auth::Caller",
+            "config",
+            "date",
+            "decide::facts",
+            "outbound",
+            "policy::model",
+            "policy::number",
+            "request",
+            "telemetry",
+        ],
     ),
     ("policy", &[]),
     ("policy::model", &["policy::template"]),
@@ -99,7 +110,17 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ),
     (
         "record",
-        &["auth::Mark", "auth::Shared", "auth::Use", "config", "date", "decide::facts", "gather::learned", "telemetry"],
+        &[
+            "auth::Caller",
+            "auth::Mark",
+            "auth::Shared",
+            "auth::Use",
+            "config",
+            "date",
+            "decide::facts",
+            "gather::learned",
+            "telemetry",
+        ],
     ),
     // It reads what was recorded, as whoever is asked later.
     (
@@ -356,7 +377,7 @@ fn what_breaks_the_layering_is_found() {
     assert_eq!(
         found,
         [
-            "src/record/new.rs:2: record names crate::render::render; it may name auth::Mark, auth::Shared, auth::Use, config, date, decide::facts, gather::learned, telemetry"
+            "src/record/new.rs:2: record names crate::render::render; it may name auth::Caller, auth::Mark, auth::Shared, auth::Use, config, date, decide::facts, gather::learned, telemetry"
         ]
     );
     assert!(broken("src/gather/new.rs", "use crate::decide::facts::Facts;").is_empty());

@@ -104,7 +104,7 @@ impl Call {
     fn new() -> Self {
         let body = include_str!("../../cds-hooks/examples/order-sign-47383.request.json");
         let head = format!(
-            "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\nContent-Type: application/json\r\n\
+            "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );

@@ -31,7 +31,7 @@ fn asking(base: &str) -> Vec<u8> {
     });
     request["prefetch"] = serde_json::json!({});
     let body = request.to_string();
-    let head = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\nContent-Type: application/json";
+    let head = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json";
     format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 

@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-const HEAD: &str = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\n";
+const HEAD: &str = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\n";
 
 /// What such a socket does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

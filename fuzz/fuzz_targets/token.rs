@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
 
-use covenant::auth::{Caller, Doorman};
+use covenant::auth::{Doorman, Presented};
 use covenant::config::{Limits, Settings};
 use covenant::request::json::Json;
 use covenant_fuzz::support::tokens::{BASE_URL, Signer, encoded, jwks, now};
@@ -83,8 +83,13 @@ fn good(header: &str, claims: &str) -> Option<(String, i64)> {
 }
 
 fn is_let_in(header: &str) -> bool {
-    let caller = Caller { authorization: Some(header), path: PATH, from: None, certificate: None };
-    DOOR.runtime.block_on(DOOR.doorman.admit(caller, "fuzz")).is_ok()
+    let presented = Presented { authorization: Some(header), path: PATH, from: None, certificate: None };
+    DOOR.runtime.block_on(async {
+        match DOOR.doorman.admit(presented, "fuzz").await {
+            Ok(ticket) => ticket.enter("fuzz").await.is_ok(),
+            Err(_) => false,
+        }
+    })
 }
 
 fn made(signed: bool, header: &str, claims: &str) {

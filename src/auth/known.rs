@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::client::{self, Allowed, Registration};
 use super::keys::{Http, Keys};
 use super::set::KeySet;
-use super::{AuthSettingsError, ClientKeys, Fingerprint, VerifiedClient};
+use super::{AuthSettingsError, Caller, ClientKeys, Fingerprint, VerifiedClient};
 use crate::outbound;
 use crate::request::version::Version;
 
@@ -24,6 +24,13 @@ impl Registered {
     /// Whether it may call for this tenant.
     pub(super) fn may_call_for(&self, tenant: Option<&String>) -> bool {
         self.tenants.is_empty() || tenant.is_some_and(|tenant| self.tenants.contains(tenant))
+    }
+
+    /// Under whom a call is counted. A tenant counts for itself where the registration names it; one that the token alone
+    /// names is the client's own word, by which nobody calls more often.
+    pub(super) fn counted(&self, caller: &Caller) -> Caller {
+        let tenant = caller.tenant().filter(|tenant| self.tenants.iter().any(|known| known == tenant));
+        caller.in_tenant(tenant)
     }
 
     /// Whether it may call over a connection with this certificate, or with none.
@@ -79,10 +86,9 @@ impl Clients {
 
 fn registered(registration: Registration, before: Option<&Clients>) -> (String, Arc<Registered>) {
     let client = VerifiedClient {
-        name: registration.name.into(),
+        caller: Caller::of(registration.name.into()),
         fhir_servers: Some(registration.fhir_servers.into()),
         version: registration.crd_version.as_deref().and_then(Version::named),
-        tenant: None,
     };
     let keys = match registration.jwks_url {
         Some(url) => {

@@ -2,6 +2,7 @@
 //!
 //! Without authentication configured, whoever is on this machine is believed and nobody else is let in.
 
+mod caller;
 mod certificate;
 mod client;
 mod crypto;
@@ -12,6 +13,7 @@ mod rates;
 mod replay;
 mod set;
 mod standing;
+mod ticket;
 mod token;
 
 use std::net::IpAddr;
@@ -27,16 +29,19 @@ use crate::config::Settings;
 use crate::outbound;
 use crate::request::version::Version;
 use crate::telemetry;
+pub use caller::Caller;
 pub use certificate::Fingerprint;
 pub use client::{Allowed, ClientsError, Registration, add, read as registrations};
 pub use error::{AuthError, AuthSettingsError, Cause};
 use keys::NoKey;
 pub use known::Clients;
-use rates::Rates;
-use replay::Memory;
+use known::Registered;
+use rates::{Lane, Rates};
 pub use replay::{Mark, Shared, Use};
+use replay::{Memory, Unused};
 use set::KeySet;
 pub use standing::{ClientKeys, Standing};
+pub use ticket::Ticket;
 use token::{Times, Token};
 
 /// When a token is refused, counted from its coming: the time that it takes tells nothing of why.
@@ -45,21 +50,28 @@ const REFUSED_AFTER: Duration = Duration::from_millis(10);
 /// Proof that a caller is one we answer.
 ///
 /// ```compile_fail,E0451
-/// let forged = covenant::auth::VerifiedClient { name: "anyone".into() };
+/// fn forged(caller: covenant::auth::Caller) -> covenant::auth::VerifiedClient {
+///     covenant::auth::VerifiedClient { caller }
+/// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedClient {
-    name: Arc<str>,
+    caller: Caller,
     fhir_servers: Option<Arc<[String]>>,
     version: Option<Version>,
-    tenant: Option<Arc<str>>,
 }
 
 impl VerifiedClient {
     /// The name that answers are recorded under.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.caller.client()
+    }
+
+    /// Whose data is what its calls leave for others.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The FHIR servers that may be asked for it; any that is registered at all, for whoever is on this machine.
@@ -71,7 +83,7 @@ impl VerifiedClient {
     /// The tenant that it calls for, if its token says one.
     #[must_use]
     pub fn tenant(&self) -> Option<&str> {
-        self.tenant.as_deref()
+        self.caller.tenant()
     }
 
     /// The CRD version that it speaks where a request does not say.
@@ -81,20 +93,20 @@ impl VerifiedClient {
     }
 }
 
-/// What is known of a caller before it is let in.
+/// What a caller presents before it is recognised.
 #[derive(Clone, Copy)]
-pub struct Caller<'c> {
+pub struct Presented<'c> {
     /// Its Authorization header.
     pub authorization: Option<&'c str>,
     /// The path of the endpoint that it calls.
     pub path: &'c str,
-    /// The address that it calls from.
+    /// The address that it calls from. What it presents is not counted where that is not known.
     pub from: Option<IpAddr>,
     /// The certificate that its connection has shown.
     pub certificate: Option<&'c Fingerprint>,
 }
 
-untold!(Caller<'_>);
+untold!(Presented<'_>);
 
 /// Who is let in, and how that is known.
 #[derive(Debug)]
@@ -105,6 +117,8 @@ pub struct Doorman {
     base_url: String,
     algorithms: Vec<Algorithm>,
     times: Times,
+    /// When this process began, where tokens from before may have been used already.
+    began: Option<Instant>,
     used: Option<Memory>,
     rates: Rates,
     /// Whether discovery is for anybody.
@@ -133,9 +147,10 @@ impl Doorman {
                 now: 0,
                 skew: settings.skew_seconds.into(),
                 longest: settings.longest_seconds.into(),
-                // Where a token may be used again it does not matter whether it was.
-                began: if settings.single_use_jti { now() } else { 0 },
+                began: 0,
             },
+            // Where a token may be used again it does not matter whether it was.
+            began: settings.single_use_jti.then(Instant::now),
             used: settings.single_use_jti.then(|| Memory::with_room_for(limits.live_tokens)),
             rates: Rates::new(limits),
             discovery_open: settings.discovery_open,
@@ -149,7 +164,7 @@ impl Doorman {
     pub fn sharing(mut self, shared: Option<Arc<dyn Shared>>) -> Self {
         if let Some(shared) = shared {
             self.used = self.used.map(|used| used.shared(shared));
-            self.times.began = 0;
+            self.began = None;
         }
         self
     }
@@ -173,49 +188,70 @@ impl Doorman {
         *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(clients);
     }
 
-    /// Lets in a caller. The call is what its request is logged under.
+    /// Recognises a caller. The call is what its request is logged under.
+    ///
+    /// What lets nobody in is counted for the address, and for the client that it names if that is registered: tokens of a
+    /// registered client are not barred for what others send from its address.
     ///
     /// # Errors
     /// [`AuthError`]; why is logged, and not told to the caller.
-    pub async fn admit(&self, caller: Caller<'_>, call: &str) -> Result<VerifiedClient, AuthError> {
-        let (came, from) = (Instant::now(), caller.from);
+    pub async fn admit(&self, presented: Presented<'_>, call: &str) -> Result<Ticket<'_>, AuthError> {
+        let (came, clients) = (Instant::now(), self.clients());
+        let token = presented.authorization.ok_or(Cause::Form);
+        let token = token.and_then(|authorization| Token::read(authorization, &self.algorithms));
+        let named = token.as_ref().ok().and_then(|token| clients.find(&token.claims.issuer));
+        let lane = presented.from.map(|from| Lane::of(from, named.map(|named| named.client.caller())));
         // Before anything is looked at that costs something.
-        let admitted = match from.map(|from| self.rates.address(from)) {
-            Some(Err(seconds)) => Err(AuthError::TooOften(seconds)),
-            _ => self.look(caller).await,
+        let admitted = match (lane.as_ref().map_or(Ok(()), |lane| self.rates.lane(lane)), token, named) {
+            (Err(seconds), ..) => Err(AuthError::TooOften(seconds)),
+            (Ok(()), Err(cause), _) => Err(AuthError::Token(cause)),
+            (Ok(()), Ok(_), None) => Err(AuthError::Token(Cause::Issuer)),
+            (Ok(()), Ok(token), Some(named)) => self.look(presented, token, &clients, named).await,
         };
-        if let Err(error) = &admitted {
-            telemetry::not_admitted(call, error.word());
-        }
-        if let Err(AuthError::Token(_)) = &admitted {
-            from.iter().for_each(|from| self.rates.failed(*from));
-            tokio::time::sleep(REFUSED_AFTER.saturating_sub(came.elapsed())).await;
-        }
+        self.refused(admitted.as_ref().err(), lane.as_ref(), came, call).await;
         admitted
     }
 
-    async fn look(&self, caller: Caller<'_>) -> Result<VerifiedClient, AuthError> {
-        let Caller { authorization, path, certificate, .. } = caller;
-        let token = Token::read(authorization.ok_or(AuthError::Token(Cause::Form))?, &self.algorithms);
-        let token = token.map_err(AuthError::Token)?;
+    /// What follows from a refusal: it is logged, counted, and told no sooner than any other.
+    async fn refused(&self, error: Option<&AuthError>, lane: Option<&Lane>, came: Instant, call: &str) {
+        let Some(error) = error else { return };
+        telemetry::not_admitted(call, error.word());
+        if let AuthError::Token(cause) = error {
+            // Who sends a token of a known key again is no stranger who guesses: it may have been told to come again.
+            if let Some(lane) = lane.filter(|_| *cause != Cause::Used) {
+                self.rates.failed(lane);
+            }
+            tokio::time::sleep(REFUSED_AFTER.saturating_sub(came.elapsed())).await;
+        }
+    }
+
+    async fn look(
+        &self,
+        presented: Presented<'_>,
+        token: Token<'_>,
+        clients: &Clients,
+        registered: &Registered,
+    ) -> Result<Ticket<'_>, AuthError> {
         let refuse = |cause| Err(AuthError::Token(cause));
         let claims = &token.claims;
         // What costs nothing is looked at first: no call is made and no signature checked for a token that would fail.
-        let clients = self.clients();
-        let Some(registered) = clients.find(&claims.issuer) else { return refuse(Cause::Issuer) };
-        if !registered.may_call_over(certificate) {
+        if !registered.may_call_over(presented.certificate) {
             return refuse(Cause::Certificate);
         }
         if token.key_place.as_deref().is_some_and(|place| !registered.keys.are_at(place)) {
             return refuse(Cause::KeyPlace);
         }
         // The address that we are known by is a setting: Host and the like are the caller's word (FAULTS T18).
-        let is_ours = |audience: &String| audience.strip_prefix(&self.base_url) == Some(path);
+        let is_ours = |audience: &String| audience.strip_prefix(&self.base_url) == Some(presented.path);
         if !claims.audiences.iter().any(is_ours) {
             return refuse(Cause::Audience);
         }
-        if !claims.is_for_now(&Times { now: now(), ..self.times }) {
+        if !claims.is_for_now(&self.times()) {
             return refuse(Cause::Time);
+        }
+        let unused = self.unused(&claims.issuer, &claims.id, claims.expires);
+        if unused.as_ref().is_some_and(Unused::is_known_to_be_used) {
+            return refuse(Cause::Used);
         }
         let key =
             registered.keys.find(&clients.http, &token.key_id, token.algorithm).await.map_err(|none| match none {
@@ -228,27 +264,26 @@ impl Doorman {
         if !registered.may_call_for(claims.tenant.as_ref()) {
             return Err(AuthError::Tenant);
         }
-        self.rates.client(registered.client.name()).map_err(AuthError::TooOften)?;
+        let caller = registered.client.caller.in_tenant(claims.tenant.as_deref());
+        self.rates.caller(&registered.counted(&caller)).map_err(AuthError::TooOften)?;
         // Fetching keys takes time.
-        let times = Times { now: now(), ..self.times };
-        if !claims.is_for_now(&times) {
+        if !claims.is_for_now(&self.times()) {
             return refuse(Cause::Time);
         }
-        // Last, so that only whoever holds the key can use a token up, and by nothing but an answer.
-        let until = claims.expires.saturating_add(times.skew);
-        let used = match &self.used {
-            None => Use::First,
-            Some(used) => used.take(&claims.issuer, &claims.id, until, times.now).await,
-        };
-        match used {
-            Use::First => {
-                let tenant = claims.tenant.as_deref().map(Arc::from);
-                Ok(VerifiedClient { tenant, ..registered.client.clone() })
-            }
-            Use::Again => refuse(Cause::Used),
-            Use::Full => Err(AuthError::Full),
-            Use::Away => Err(AuthError::MemoryAway),
-        }
+        Ok(Ticket::of(VerifiedClient { caller, ..registered.client.clone() }, unused))
+    }
+
+    /// A token that is not used up yet, as far as this server knows; none where it does not matter.
+    fn unused(&self, issuer: &str, jti: &str, expires: u64) -> Option<Unused<'_>> {
+        let until = expires.saturating_add(self.times.skew);
+        self.used.as_ref().map(|memory| Unused::of(memory, issuer, jti, until))
+    }
+
+    /// What is asked of the times of a token at this moment. When the process began is told by how long it has run: the
+    /// clock may have been set since.
+    fn times(&self) -> Times {
+        let began = self.began.and_then(|began| Timestamp::now().checked_sub(began.elapsed()).ok());
+        Times { now: now(), began: began.map_or(0, seconds), ..self.times }
     }
 }
 
@@ -294,17 +329,21 @@ fn is_base(text: &str) -> bool {
 }
 
 fn now() -> u64 {
-    u64::try_from(Timestamp::now().as_second()).unwrap_or_default()
+    seconds(Timestamp::now())
+}
+
+fn seconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_second()).unwrap_or_default()
 }
 
 /// Lets in callers from this machine.
 ///
 /// # Errors
 /// The caller is somewhere else, or nobody knows where.
-pub fn local(peer: Option<IpAddr>) -> Result<VerifiedClient, AuthError> {
-    peer.filter(|peer| peer.to_canonical().is_loopback())
-        .map(|_| VerifiedClient { name: "local".into(), fhir_servers: None, version: None, tenant: None })
-        .ok_or(AuthError::NotLocal)
+pub fn local(peer: Option<IpAddr>) -> Result<Ticket<'static>, AuthError> {
+    let here = peer.filter(|peer| peer.to_canonical().is_loopback()).ok_or(AuthError::NotLocal);
+    let client = || VerifiedClient { caller: Caller::of("local".into()), fhir_servers: None, version: None };
+    here.map(|_| Ticket::of(client(), None))
 }
 
 #[cfg(test)]

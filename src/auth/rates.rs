@@ -1,4 +1,4 @@
-//! How often one may call: each client, and each address with tokens that let nobody in (FAULTS T16, A24).
+//! How often one may call: each caller, and each address with tokens that let nobody in (FAULTS T16, A24).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::Caller;
 use crate::config::Limits;
 
-/// Addresses that are counted at once. Whoever has more than these is not held off by counting.
+/// Addresses, each with a client that is named there, that are counted at once. Whoever has more than these is not held off
+/// by counting.
 const MOST: usize = 100_000;
 
 /// How often addresses are forgotten that have not failed for long, once there are so many.
@@ -23,11 +25,26 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How often each may call. What has no bound is not counted.
 #[derive(Debug)]
 pub(super) struct Rates {
-    clients: Option<DefaultKeyedRateLimiter<String>>,
+    /// As many as are registered, each with its registered tenants; those of others are forgotten.
+    callers: Option<DefaultKeyedRateLimiter<Caller>>,
     failures: Option<Failures>,
 }
 
-/// Tokens that let nobody in, by address.
+/// Where tokens that let nobody in are counted: an address, and the registered client that they name, or none. By naming a
+/// client nobody keeps others out, nor keeps that client out anywhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Lane {
+    network: IpAddr,
+    named: Option<Caller>,
+}
+
+impl Lane {
+    pub(super) fn of(address: IpAddr, named: Option<&Caller>) -> Self {
+        Self { network: network(address), named: named.cloned() }
+    }
+}
+
+/// Tokens that let nobody in, by where they are counted.
 #[derive(Debug)]
 struct Failures {
     quota: Quota,
@@ -37,12 +54,12 @@ struct Failures {
 
 #[derive(Debug, Default)]
 struct Known {
-    addresses: HashMap<IpAddr, Address>,
+    lanes: HashMap<Lane, Counted>,
     swept: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Address {
+struct Counted {
     counted: DefaultDirectRateLimiter,
     last: Instant,
     /// Until when it is not looked at, once it has used up what it may.
@@ -53,26 +70,29 @@ impl Rates {
     pub(super) fn new(limits: &Limits) -> Self {
         let limiter = |per_minute| NonZeroU32::new(per_minute).map(Quota::per_minute);
         Self {
-            clients: limiter(limits.client_per_minute).map(RateLimiter::keyed),
+            callers: limiter(limits.client_per_minute).map(RateLimiter::keyed),
             failures: limiter(limits.failures_per_minute).map(|quota| Failures::new(quota, MOST)),
         }
     }
 
-    /// Whether a client may call now; else the seconds after which it may.
-    pub(super) fn client(&self, name: &str) -> Result<(), u64> {
-        let Some(clients) = &self.clients else { return Ok(()) };
-        clients.check_key(&name.to_owned()).map_err(|not| seconds(not.wait_time_from(DefaultClock::default().now())))
+    /// Whether a caller may call now; else the seconds after which it may.
+    pub(super) fn caller(&self, caller: &Caller) -> Result<(), u64> {
+        let Some(callers) = &self.callers else { return Ok(()) };
+        if callers.len() >= MOST {
+            callers.retain_recent();
+        }
+        callers.check_key(caller).map_err(|not| seconds(not.wait_time_from(DefaultClock::default().now())))
     }
 
-    /// Whether what an address sends is looked at; else the seconds after which it is.
-    pub(super) fn address(&self, address: IpAddr) -> Result<(), u64> {
-        self.failures.as_ref().map_or(Ok(()), |failures| failures.may(network(address)))
+    /// Whether what comes in a lane is looked at; else the seconds after which it is.
+    pub(super) fn lane(&self, lane: &Lane) -> Result<(), u64> {
+        self.failures.as_ref().map_or(Ok(()), |failures| failures.may(lane))
     }
 
-    /// Counts a token of this address that has let nobody in.
-    pub(super) fn failed(&self, address: IpAddr) {
+    /// Counts a token that has let nobody in.
+    pub(super) fn failed(&self, lane: &Lane) {
         if let Some(failures) = &self.failures {
-            failures.count(network(address));
+            failures.count(lane);
         }
     }
 }
@@ -82,33 +102,33 @@ impl Failures {
         Self { quota, most, known: Mutex::default() }
     }
 
-    fn may(&self, address: IpAddr) -> Result<(), u64> {
+    fn may(&self, lane: &Lane) -> Result<(), u64> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let barred = known.addresses.get(&address).and_then(|known| known.barred);
+        let barred = known.lanes.get(lane).and_then(|known| known.barred);
         match barred.map(|until| until.saturating_duration_since(Instant::now())) {
             None | Some(Duration::ZERO) => Ok(()),
             Some(left) => Err(seconds(left)),
         }
     }
 
-    fn count(&self, address: IpAddr) {
+    fn count(&self, lane: &Lane) {
         let now = Instant::now();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.addresses.contains_key(&address) && known.addresses.len() >= self.most {
+        if !known.lanes.contains_key(lane) && known.lanes.len() >= self.most {
             if known.swept.is_some_and(|swept| now.duration_since(swept) < SWEEP) {
                 return;
             }
             known.swept = Some(now);
-            known.addresses.retain(|_, address| now.duration_since(address.last) < IDLE);
-            if known.addresses.len() >= self.most {
+            known.lanes.retain(|_, counted| now.duration_since(counted.last) < IDLE);
+            if known.lanes.len() >= self.most {
                 return;
             }
         }
-        let new = || Address { counted: RateLimiter::direct(self.quota), last: now, barred: None };
-        let address = known.addresses.entry(address).or_insert_with(new);
-        address.last = now;
-        if let Err(not) = address.counted.check() {
-            address.barred = Some(now + not.wait_time_from(DefaultClock::default().now()));
+        let new = || Counted { counted: RateLimiter::direct(self.quota), last: now, barred: None };
+        let counted = known.lanes.entry(lane.clone()).or_insert_with(new);
+        counted.last = now;
+        if let Err(not) = counted.counted.check() {
+            counted.barred = Some(now + not.wait_time_from(DefaultClock::default().now()));
         }
     }
 }
@@ -135,6 +155,11 @@ mod tests {
         network(text.parse().unwrap())
     }
 
+    /// Where nobody who is registered is named.
+    fn lane(text: &str) -> Lane {
+        Lane::of(text.parse().unwrap(), None)
+    }
+
     fn failures(per_minute: u32, most: usize) -> Failures {
         Failures::new(Quota::per_minute(NonZeroU32::new(per_minute).unwrap()), most)
     }
@@ -150,14 +175,31 @@ mod tests {
     #[test]
     fn a24_an_address_that_fails_too_often_is_barred_and_no_other_is() {
         let failures = failures(2, 9);
-        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        let (one, other) = (lane("192.0.2.1"), lane("192.0.2.2"));
         for _ in 0..2 {
-            failures.count(one);
-            assert_eq!(failures.may(one), Ok(()));
+            failures.count(&one);
+            assert_eq!(failures.may(&one), Ok(()));
         }
-        failures.count(one);
-        assert!((1..=30).contains(&failures.may(one).unwrap_err()));
-        assert_eq!(failures.may(other), Ok(()));
+        failures.count(&one);
+        assert!((1..=30).contains(&failures.may(&one).unwrap_err()));
+        assert_eq!(failures.may(&other), Ok(()));
+    }
+
+    #[test]
+    fn a25_who_names_a_registered_client_is_barred_with_it_alone() {
+        let (failures, from) = (failures(1, 9), "192.0.2.1".parse().unwrap());
+        let [nobody, one, other] = [None, Some("one"), Some("other")]
+            .map(|name| Lane::of(from, name.map(|it| Caller::of(it.into())).as_ref()));
+        for lane in [&nobody, &one] {
+            for _ in 0..2 {
+                assert_eq!(failures.may(lane), Ok(()));
+                failures.count(lane);
+            }
+            assert!(failures.may(lane).is_err());
+            assert_eq!(failures.may(&other), Ok(()));
+        }
+        let elsewhere = Lane::of("192.0.2.2".parse().unwrap(), one.named.as_ref());
+        assert_eq!(failures.may(&elsewhere), Ok(()));
     }
 
     #[test]
@@ -165,23 +207,23 @@ mod tests {
         let failures = failures(1, 3);
         for last in 0..200 {
             for _ in 0..2 {
-                failures.count(address(&format!("192.0.2.{last}")));
+                failures.count(&lane(&format!("192.0.2.{last}")));
             }
         }
-        assert_eq!(failures.known.lock().unwrap().addresses.len(), 3);
+        assert_eq!(failures.known.lock().unwrap().lanes.len(), 3);
         for known in ["192.0.2.0", "192.0.2.1", "192.0.2.2"] {
-            assert!(failures.may(address(known)).is_err());
+            assert!(failures.may(&lane(known)).is_err());
         }
-        assert_eq!(failures.may(address("192.0.2.199")), Ok(()));
+        assert_eq!(failures.may(&lane("192.0.2.199")), Ok(()));
     }
 
     #[test]
     fn t16_what_has_no_bound_is_not_counted() {
         let rates = Rates::new(&Limits::of_text(0, 0));
         for _ in 0..1000 {
-            assert_eq!(rates.client("one"), Ok(()));
-            rates.failed(address("192.0.2.1"));
+            assert_eq!(rates.caller(&Caller::of("one".into())), Ok(()));
+            rates.failed(&lane("192.0.2.1"));
         }
-        assert_eq!(rates.address(address("192.0.2.1")), Ok(()));
+        assert_eq!(rates.lane(&lane("192.0.2.1")), Ok(()));
     }
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use covenant::auth::Doorman;
@@ -15,22 +16,40 @@ use covenant::record::Ledger;
 use covenant::telemetry;
 use covenant::telemetry::counters::Counters;
 
-/// Looks every so often, on a thread of its own, for as long as the ledger is open: it is closed by whoever serves, and not
-/// kept open from here.
-pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: &Arc<dyn Ledger>, counters: Counters) {
-    let ledger = Arc::downgrade(ledger);
-    thread::spawn(move || {
+/// A thread that looks every so often. Once this is dropped it has ended, and holds nothing any more.
+pub(super) struct Watch {
+    /// Disconnected when it is to end.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop = None;
+        // If it panicked it has ended too.
+        _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Looks every so often, on a thread of its own.
+pub(super) fn watch(
+    folder: PathBuf,
+    every: Duration,
+    serving: Serving,
+    ledger: Arc<dyn Ledger>,
+    counters: Counters,
+) -> Watch {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let thread = thread::spawn(move || {
         let mut seen = Ok(serving.now().hash.clone());
         let mut tried = seen.clone();
-        loop {
-            thread::sleep(every);
+        while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
             // A folder that cannot be read is a state like another one (FAULTS P11): it is told, and looked at again.
             let now = load::folder(&folder).map(|files| load::hash(&files));
             // A folder that is being written looks different each time: it is read once it has stood still.
             let still = std::mem::replace(&mut seen, now.clone()) == now;
             if still && now != tried {
                 tried = now;
-                let Some(ledger) = ledger.upgrade() else { return };
                 // What a folder does to whoever reads it is that set's alone: the next one is looked at too.
                 let tried_it = AssertUnwindSafe(|| change(&folder, &serving, &*ledger));
                 let changed = catch_unwind(tried_it).unwrap_or(false);
@@ -41,6 +60,7 @@ pub(super) fn watch(folder: PathBuf, every: Duration, serving: Serving, ledger: 
             }
         }
     });
+    Watch { stop: Some(stop), thread: Some(thread) }
 }
 
 /// Serves with what is in the folder, if it is proved: whether it does.

@@ -2,7 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use covenant::auth::Doorman;
 use covenant::config::{EhrSettings, OnFailure, OpsSettings, Settings};
@@ -19,6 +20,12 @@ use super::{CommandError, manner, reload};
 
 /// How often it is looked whether the ledger has stopped for good.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Seconds that a server answers on at most once it is told to stop: an hour.
+const LONGEST_DRAIN: u64 = 60 * 60;
+
+/// How long those who answered are waited for until they have let go of the ledger. They end with the server.
+const LET_GO: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
@@ -65,26 +72,41 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     if let Some(directory) = directory {
         app = app.with_directory(Arc::new(directory));
     }
-    watch(settings, &app, policies, &ledger, doorman.zip(Some(servers)));
-    until_stopped(listener, ops, app, &ledger)
+    let watch = watch(settings, &app, policies, &ledger, doorman.zip(Some(servers)));
+    let stopped = until_stopped(listener, ops, app, &ledger, settings.drain_seconds);
+    drop(watch);
+    closed(ledger);
+    stopped
 }
 
-/// Looks whether the files of policies and of clients have changed, as often as it is said.
+/// Closes the ledger, which whoever lets go of it last does: others are waited for.
+fn closed(ledger: Arc<dyn Ledger>) {
+    let asked = Instant::now();
+    while Arc::strong_count(&ledger) > 1 && asked.elapsed() < LET_GO {
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(ledger);
+}
+
+/// Looks whether the files of policies and of clients have changed, as often as it is said. What is given back looks at
+/// policies for as long as it is there.
 fn watch(
     settings: &Settings,
     app: &App,
     policies: Serving,
     ledger: &Arc<dyn Ledger>,
     clients: Option<(Arc<Doorman>, Servers)>,
-) {
-    if let (Some(folder), 1..) = (&settings.policies, settings.policies_look_seconds) {
+) -> Option<reload::Watch> {
+    let folder = settings.policies.as_ref().filter(|_| settings.policies_look_seconds > 0);
+    let watch = folder.map(|folder| {
         let look = Duration::from_secs(settings.policies_look_seconds);
-        reload::watch(folder.clone(), look, policies, ledger, app.counters().clone());
-    }
+        reload::watch(folder.clone(), look, policies, ledger.clone(), app.counters().clone())
+    });
     if let (Some(file), Some((doorman, servers)), 1..) = (&settings.auth.clients, clients, settings.auth.look_seconds) {
         let registered = reload::Registered { file: file.clone(), doorman, own: settings.ehr.servers.clone(), servers };
         registered.watch(Duration::from_secs(settings.auth.look_seconds), app.counters().clone());
     }
+    watch
 }
 
 /// The address that we are known by. Where nobody is registered only this machine calls, at the address that we listen on.
@@ -123,8 +145,10 @@ fn until_stopped(
     ops: Option<Ops>,
     app: App,
     ledger: &Arc<dyn Ledger>,
+    drain_seconds: u64,
 ) -> Result<(), CommandError> {
-    let stopped = http::run(listener, ops, app, LOOK, || ledger.ready() == Err(LedgerError::Poisoned))?;
+    let drain = Duration::from_secs(drain_seconds.min(LONGEST_DRAIN));
+    let stopped = http::run(listener, ops, app, (LOOK, drain), || ledger.ready() == Err(LedgerError::Poisoned))?;
     if stopped {
         telemetry::ledger_stopped();
         return Err(LedgerError::Poisoned.into());

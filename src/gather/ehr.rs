@@ -20,13 +20,15 @@ use futures_util::future::BoxFuture;
 use reqwest::header::HeaderValue;
 
 use super::learned::{Failure, Query, Reply};
+use crate::auth::Caller;
 use crate::config::EhrSettings;
 use crate::outbound::OutboundError;
 use crate::request::Access;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::{self, EhrLine};
 use base::Base;
-use call::{Caller, Got};
+use call::{Got, Question};
+use circuit::Circuit;
 use servers::Server;
 pub use servers::Servers;
 use warm::Warm;
@@ -61,8 +63,9 @@ pub struct Way {
     authorization: HeaderValue,
     expires: Instant,
     patient: String,
-    /// Whose replies may be kept warm: the verified client's name. Nothing is kept for nobody.
-    pub client: String,
+    /// Whose replies they are: a client's in a tenant, by this token and no other.
+    caller: Caller,
+    circuit: Arc<Circuit>,
     /// Whether a reply from moments ago will do.
     pub may_read_warm: bool,
     /// Whether replies may be kept for moments.
@@ -126,12 +129,19 @@ impl Ehr {
         received + Duration::from_millis(self.settings.deadline_millis.min(DAY * 1000))
     }
 
-    /// The way to the server that a request names, for its patient, with its token. No call is made.
+    /// The way to the server that a request names, for its caller and patient, with its token. No call is made.
     ///
     /// # Errors
     /// [`Failure::NotRegistered`]: the server is not exactly a registered one. [`Failure::Refused`]: no header can hold
     /// the token.
-    pub fn way(&self, fhir_server: &str, access: &Access, patient: &str, received: Instant) -> Result<Way, Failure> {
+    pub fn way(
+        &self,
+        fhir_server: &str,
+        access: &Access,
+        patient: &str,
+        caller: &Caller,
+        received: Instant,
+    ) -> Result<Way, Failure> {
         let base = Base::parse(fhir_server, &self.settings).ok();
         let Some(server) = base.and_then(|base| self.servers.find(&base)) else {
             telemetry::ehr_not_registered();
@@ -142,11 +152,12 @@ impl Ehr {
         let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Failure::Refused)?;
         header.set_sensitive(true);
         Ok(Way {
+            circuit: server.circuits.of(caller),
+            caller: caller.with_access(Some(token)),
             server,
             authorization: header,
             expires: received + Duration::from_secs(access.expires_in.min(DAY)),
             patient: patient.to_owned(),
-            client: String::new(),
             may_read_warm: false,
             may_fill_warm: false,
         })
@@ -195,14 +206,14 @@ impl Ehr {
         Ok(reply)
     }
 
-    fn caller<'a>(&'a self, way: &'a Way, until: Instant) -> Caller<'a> {
+    fn question<'a>(&'a self, way: &'a Way, until: Instant) -> Question<'a> {
         let fair = Duration::from_millis(self.settings.deadline_millis / 2);
-        Caller { client: &way.server.client, way, until, fair, left: self.settings.response_bytes }
+        Question { client: &way.server.client, way, until, fair, left: self.settings.response_bytes, connected: false }
     }
 
     async fn read(&self, way: &Way, query: &Query, kind: &str, id: &str, until: Instant) -> Result<Reply, Failure> {
         let url = way.server.base.url_of(query).ok_or(Failure::Unreadable)?;
-        match self.caller(way, until).get(&url).await? {
+        match self.question(way, until).get(&url).await? {
             Got::Body(body) => Ok(Reply::Found(vec![reading::resource(body, kind, id, &way.patient)?])),
             Got::Gone => Ok(Reply::Nothing),
         }
@@ -216,15 +227,15 @@ impl Ehr {
         parameters: &[(String, String)],
         until: Instant,
     ) -> Result<Reply, Failure> {
-        let mut caller = self.caller(way, until);
-        let ignored = match self.pages(&mut caller, query, parameters).await? {
+        let mut question = self.question(way, until);
+        let ignored = match self.pages(&mut question, query, parameters).await? {
             Searched::AsAsked(pages) => return Ok(Reply::Found(pages)),
             Searched::Ignoring(ignored) => ignored,
         };
         let mut found = Vec::new();
         for query in searched::narrower(kind, parameters, &ignored).ok_or(Failure::Ignored)? {
             let Query::Search { parameters, .. } = &query else { continue };
-            match self.pages(&mut caller, &query, parameters).await? {
+            match self.pages(&mut question, &query, parameters).await? {
                 Searched::AsAsked(pages) => found.extend(pages),
                 Searched::Ignoring(_) => return Err(Failure::Ignored),
             }
@@ -234,7 +245,7 @@ impl Ehr {
 
     /// The pages of a search of the client's from one of them on. What was searched for is the client's affair.
     async fn rest(&self, way: &Way, query: &Query, until: Instant) -> Result<Reply, Failure> {
-        match self.pages(&mut self.caller(way, until), query, &[]).await? {
+        match self.pages(&mut self.question(way, until), query, &[]).await? {
             Searched::AsAsked(pages) => Ok(Reply::Found(pages)),
             Searched::Ignoring(_) => Err(Failure::Ignored),
         }
@@ -243,11 +254,11 @@ impl Ehr {
     /// The pages of a search, if the first says that it is what was searched for.
     async fn pages(
         &self,
-        caller: &mut Caller<'_>,
+        question: &mut Question<'_>,
         query: &Query,
         parameters: &[(String, String)],
     ) -> Result<Searched, Failure> {
-        let way = caller.way;
+        let way = question.way;
         let elsewhere = if matches!(query, Query::Page { .. }) { Failure::TooMuch } else { Failure::Unreadable };
         let mut url = way.server.base.url_of(query).ok_or(elsewhere)?;
         let mut pages = Vec::new();
@@ -255,7 +266,7 @@ impl Ehr {
             if pages.len() >= self.settings.pages {
                 return Err(Failure::TooMuch);
             }
-            let Got::Body(body) = caller.get(&url).await? else {
+            let Got::Body(body) = question.get(&url).await? else {
                 return Err(Failure::Unreachable);
             };
             let page =

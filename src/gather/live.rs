@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::ehr::{Ehr, Way};
 use super::learned::{Directory, Failure, LookupFailed, MemberQuery, MemberReply, Query, Reply, Source};
+use crate::auth::Caller;
 use crate::request::Invocation;
 use crate::request::hook::Hook;
 use crate::telemetry;
@@ -18,8 +19,8 @@ pub struct Asked<'a> {
     pub ehr: &'a Ehr,
     /// The member directory, if there is one.
     pub directory: Option<&'a dyn Directory>,
-    /// The name of the verified client.
-    pub client: &'a str,
+    /// Whose call it is.
+    pub caller: &'a Caller,
     /// The FHIR servers that may be asked for it; any that is registered, if nothing is said.
     pub servers: Option<&'a [String]>,
     /// When the request came.
@@ -47,8 +48,7 @@ impl<'a> Asked<'a> {
                 telemetry::ehr_not_registered();
                 return Err(Failure::NotRegistered);
             }
-            let mut way = self.ehr.way(server, access, &invocation.patient_id, self.received)?;
-            self.client.clone_into(&mut way.client);
+            let mut way = self.ehr.way(server, access, &invocation.patient_id, self.caller, self.received)?;
             // What is asked early is there when the order is signed; an order itself is never taken from memory.
             way.may_fill_warm = matches!(invocation.hook, Hook::OrderSelect | Hook::EncounterStart);
             way.may_read_warm = invocation.hook == Hook::OrderSign;

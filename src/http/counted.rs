@@ -25,7 +25,7 @@ impl App {
     }
 
     /// Counts feedback, once it is recorded.
-    pub(super) fn told(&self, outcomes: &[Outcome]) {
+    pub(super) fn told<'o>(&self, outcomes: impl Iterator<Item = &'o Outcome>) {
         for outcome in outcomes {
             self.counters.told(match outcome {
                 Outcome::Accepted => "accepted",

@@ -66,9 +66,10 @@ async fn does(
 ) -> HttpResponse {
     let call = Uuid::new_v4().to_string();
     let story = async {
-        admit::admit(app, request, &call).await?;
+        let ticket = admit::admit(app, request, &call).await?;
         let body = body::read(request, &mut payload, &app.manner.limits, &app.room).await?;
         let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+        admit::enter(ticket, &call).await?;
         // A panic is this call's alone (FAULTS P07).
         catch_unwind(AssertUnwindSafe(|| what(&body))).unwrap_or_else(|_| Err(app.panicked()))
     };

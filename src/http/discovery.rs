@@ -7,8 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::admit::admit;
-use super::{App, JSON};
+use super::{App, JSON, admit};
 use crate::policy::model::{Card, PolicySet};
 use crate::request::hook::SERVICES;
 
@@ -57,7 +56,8 @@ pub(super) async fn discovery(app: Data<App>, request: HttpRequest) -> HttpRespo
     let open = app.doorman.as_ref().is_none_or(|doorman| doorman.discovery_open);
     if !open {
         let call = Uuid::new_v4().to_string();
-        if let Err(problem) = admit(&app, &request, &call).await {
+        let entered = async { admit::enter(admit::admit(&app, &request, &call).await?, &call).await };
+        if let Err(problem) = entered.await {
             return problem.response(&call);
         }
     }

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::{App, REQUEST_ID, admit, body, rest};
 use crate::answer::Refusal;
 use crate::auth::VerifiedClient;
-use crate::record::{self, Feedback, Outcome, Recorded};
+use crate::record::{self, Heard, Outcome, Recorded, Told};
 use crate::request::RequestError;
 use crate::request::feedback::{self, Item};
 use crate::request::hook::{self, Service};
@@ -36,7 +36,7 @@ pub(super) async fn feedback(
     let service = service.map_or("", |service| service.id);
     let response = match outcome {
         Ok(kept) => {
-            telemetry::heard(&call, service, *kept.get(), micros);
+            telemetry::heard(&call, service, kept.get().kept.len(), micros);
             ok(&kept, &call)
         }
         Err(problem) => {
@@ -53,20 +53,21 @@ pub(super) async fn feedback(
     body::leave(payload, response)
 }
 
-/// Authenticate, read, keep.
+/// Recognise, read, let in, keep.
 async fn story(
     app: &Data<App>,
     request: &HttpRequest,
     service: Option<&'static Service>,
     payload: &mut Payload,
     call: &str,
-) -> Result<Recorded<usize>, Problem> {
+) -> Result<Recorded<Heard>, Problem> {
     body::unless_busy(app, request, payload).await?;
-    let client = admit::admit(app, request, call).await?;
+    let ticket = admit::admit(app, request, call).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| rest::told(request))?;
+    let client = admit::enter(ticket, call).await?;
     let keeping = keep(app.clone().into_inner(), client, service, body);
     // A panic is this call's alone (FAULTS P07).
     AssertUnwindSafe(keeping).catch_unwind().await.unwrap_or_else(|_| Err(app.panicked()))
@@ -77,27 +78,30 @@ async fn keep(
     client: VerifiedClient,
     service: &'static Service,
     body: Bytes,
-) -> Result<Recorded<usize>, Problem> {
+) -> Result<Recorded<Heard>, Problem> {
     let refused = |error| Problem::Refused(Refusal::Request(error));
     let json = Json::scan(&body, &app.manner.limits).map_err(|error| refused(RequestError::Json(error)))?;
     let items = feedback::read(&json).map_err(refused)?;
     let at = Timestamp::now();
-    let told = |Item { card, accepted, text }: Item| Feedback {
+    let told = |Item { card, accepted, text }: Item| Told {
         at,
         service: service.id.to_owned(),
-        client: client.name().to_owned(),
         card: card.to_string(),
         outcome: if accepted { Outcome::Accepted } else { Outcome::Overridden },
         item: text,
     };
-    let items: Vec<Feedback> = items.into_iter().map(told).collect();
+    let items: Vec<Told> = items.into_iter().map(told).collect();
     let outcomes: Vec<Outcome> = items.iter().map(|item| item.outcome).collect();
-    let kept = record::keep_feedback(&*app.ledger, items).await.map_err(|error| app.ledger_failed(error))?;
-    app.told(&outcomes);
-    Ok(kept)
+    let heard = record::keep_feedback(&*app.ledger, client.caller(), items).await;
+    let heard = heard.map_err(|error| app.ledger_failed(error))?;
+    app.told(heard.get().kept.iter().filter_map(|index| outcomes.get(*index)));
+    match heard.get().unknown.first() {
+        Some(item) => Err(Problem::NoSuchCard(*item)),
+        None => Ok(heard),
+    }
 }
 
 /// The only 200 to feedback: it takes what was recorded to say it.
-fn ok(_kept: &Recorded<usize>, call: &str) -> HttpResponse {
+fn ok(_kept: &Recorded<Heard>, call: &str) -> HttpResponse {
     HttpResponse::Ok().insert_header((REQUEST_ID, call)).insert_header((CACHE_CONTROL, "no-store")).finish()
 }

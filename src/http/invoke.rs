@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use super::once::Told;
 use super::problem::Problem;
 use super::{App, JSON, REQUEST_ID, admit, body, rest};
 use crate::answer::{self, Manner, Moment, Refusal};
@@ -41,30 +42,30 @@ pub(super) async fn invoke(
 ) -> HttpResponse {
     let (started, invocation) = (Instant::now(), Uuid::new_v4());
     let service = hook::service(&id);
-    let outcome = story(&app, &request, service, &mut payload, invocation).await;
-    body::leave(payload, reply(&app, outcome, service, invocation, started))
+    let told = story(&app, &request, service, &mut payload, invocation).await;
+    let told = told.unwrap_or_else(|problem| Told { call: invocation, joined: false, outcome: Err(problem) });
+    body::leave(payload, reply(&app, &told, service, started))
 }
 
-/// Authenticate, read, answer, record.
+/// Recognise, read, let in, answer, record.
 async fn story(
     app: &Data<App>,
     request: &HttpRequest,
     service: Option<&'static Service>,
     payload: &mut Payload,
     invocation: Uuid,
-) -> Outcome {
+) -> Result<Told, Problem> {
+    let call = invocation.to_string();
     body::unless_busy(app, request, payload).await?;
-    let client = admit::admit(app, request, &invocation.to_string()).await?;
+    let ticket = admit::admit(app, request, &call).await?;
     let service = service.ok_or(Problem::NotFound)?;
     let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
     // A body that is slow to come has no place.
     let _place = app.places.try_acquire().map_err(|_| rest::told(request))?;
+    let client = admit::enter(ticket, &call).await?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
-    app.once
-        .answer(service.id, (client.name(), client.tenant().unwrap_or_default()), body, || {
-            guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation))
-        })
-        .await
+    let start = || guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation));
+    Ok(app.once.answer(service.id, client.caller(), (invocation, body), start).await)
 }
 
 /// The answer is made from the bytes, the policy set and this moment alone; it is sayable once it is in the ledger.
@@ -80,7 +81,7 @@ async fn answer_and_record(
     let whom = Asked {
         ehr: &app.ehr,
         directory: app.directory.as_deref(),
-        client: client.name(),
+        caller: client.caller(),
         servers: client.fhir_servers(),
         received: started,
         address: app.address.as_deref(),
@@ -136,21 +137,22 @@ fn guarded(app: Arc<App>, answering: impl Future<Output = Outcome> + Send + 'sta
     AssertUnwindSafe(answering).catch_unwind().map(move |it| it.unwrap_or_else(|_| Err(app.panicked()))).boxed()
 }
 
-/// Says what became of it, counts it, and logs one line.
-fn reply(app: &App, outcome: Outcome, service: Option<&Service>, invocation: Uuid, started: Instant) -> HttpResponse {
-    let id = invocation.to_string();
-    let (response, issue, fault, orders) = match &outcome {
+/// Says what became of it, counts it as the ledger does, and logs one line.
+fn reply(app: &App, told: &Told, service: Option<&Service>, started: Instant) -> HttpResponse {
+    let (id, outcome) = (told.call.to_string(), &told.outcome);
+    let (response, issue, fault, orders) = match outcome {
         Ok(answered) => (ok(&answered.response, &id), "", None, answered.orders),
         Err(problem) => (problem.response(&id), problem.row().issue, Some(problem.fault()), 0),
     };
     let service = service.map_or("", |service| service.id);
     let status = response.status().as_u16();
-    match &outcome {
+    match outcome {
+        _ if told.joined => app.counters.joined(service),
         Ok(answered) => app.counters.answered(service, answered.version.name()),
         Err(problem) => app.counters.refused(service, issue, status, problem.fault()),
     }
     app.counters.took(service, started.elapsed());
-    match &outcome {
+    match outcome {
         // There are many of them when there is least time to write.
         Err(Problem::Busy) => app.shed.one(),
         _ => RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log(),

@@ -1,11 +1,13 @@
 //! The edge: all routes on one screen. Nothing else in the program knows HTTP.
 
 mod admit;
+mod around;
 mod body;
 mod cors;
 mod counted;
 mod desk;
 pub mod discovery;
+mod drain;
 mod feedback;
 mod invoke;
 mod listen;
@@ -23,6 +25,7 @@ use std::io;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
@@ -45,8 +48,8 @@ use crate::gather::learned::Directory;
 use crate::pages::policies::Shelf;
 use crate::policy::Serving;
 use crate::record::Ledger;
-use crate::telemetry::Shed;
 use crate::telemetry::counters::Counters;
+use crate::telemetry::{Shed, Unheard};
 use once::Once;
 use ops::Ops;
 use problem::Problem;
@@ -66,6 +69,8 @@ pub struct App {
     directory: Option<Arc<dyn Directory>>,
     places: Semaphore,
     shed: Shed,
+    unheard: Unheard,
+    stopping: AtomicBool,
     room: Room,
     once: Once,
     counters: Counters,
@@ -106,6 +111,8 @@ impl App {
             directory: None,
             places,
             shed: Shed::default(),
+            unheard: Unheard::default(),
+            stopping: AtomicBool::new(false),
             room,
             once: Once::default(),
             counters,
@@ -181,7 +188,8 @@ fn workers() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Serves on a socket that is already bound, until it is told to stop: then what was begun has five seconds to end.
+/// Serves on a socket that is already bound, until its handle is told to stop: then what was begun has five seconds to end.
+/// Signals are for [`run`].
 ///
 /// # Errors
 /// The socket cannot be listened on.
@@ -192,7 +200,7 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
     let workers = workers();
     let most = listen::prepare(&listener, app.manner.limits.connections)?;
     let routed = move || {
-        let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(proxy::only_by_proxy));
+        let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(around::around));
         // This is asked once for each worker.
         let own = outside_in.app_data(Told::default());
         own.app_data(app.clone()).configure(|config: &mut ServiceConfig| routes(config, desk))
@@ -203,7 +211,8 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
         .max_connections(most.div_ceil(workers))
         .client_request_timeout(Duration::from_secs(5))
         .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(5);
+        .shutdown_timeout(5)
+        .disable_signals();
     let server = match tls {
         Some(tls) => server.tls_handshake_timeout(Duration::from_secs(5)).listen_rustls_0_23(listener, tls)?,
         None => server.listen(listener)?,
@@ -212,46 +221,33 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
 }
 
 /// Serves on this thread until a signal ends it, or until `fatal` says that nothing can be answered any more: then true.
-/// Operators are served beside it, and to its very end.
+/// Operators are served beside it, and to its very end. Told to terminate, it serves on for `drain`.
 ///
 /// # Errors
-/// A socket cannot be listened on.
+/// A socket cannot be listened on, or signals cannot be heard.
 pub fn run(
     listener: TcpListener,
     ops: Option<Ops>,
     app: App,
-    look: Duration,
+    (look, drain): (Duration, Duration),
     fatal: impl Fn() -> bool,
 ) -> io::Result<bool> {
     actix_web::rt::System::new().block_on(async {
         let app = Arc::new(app);
+        let signals = drain::Signals::heard()?;
         let ops = ops.map(|ops| ops::serve(ops, app.clone())).transpose()?;
         let ops = ops.map(|server| {
             let handle = server.handle();
             actix_web::rt::spawn(server);
             handle
         });
-        let ended = until_stopped(serve(listener, app)?, look, fatal).await;
+        let server = serve(listener, app.clone())?;
+        let ended = drain::until_stopped(server, signals, &app, (look, drain), fatal).await;
         if let Some(ops) = ops {
             ops.stop(true).await;
         }
         ended
     })
-}
-
-async fn until_stopped(server: Server, look: Duration, fatal: impl Fn() -> bool) -> io::Result<bool> {
-    let handle = server.handle();
-    tokio::pin!(server);
-    loop {
-        tokio::select! {
-            ended = &mut server => return ended.map(|()| false),
-            () = tokio::time::sleep(look) => if fatal() {
-                // The server has to be driven while it is told to stop.
-                let (ended, ()) = futures_util::future::join(&mut server, handle.stop(false)).await;
-                return ended.map(|()| true);
-            },
-        }
-    }
 }
 
 fn routes(config: &mut ServiceConfig, has_desk: bool) {

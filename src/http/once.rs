@@ -8,25 +8,38 @@ use actix_web::web::Bytes;
 use foldhash::quality::RandomState;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use uuid::Uuid;
 
 use super::invoke::Outcome;
+use crate::auth::Caller;
 
 type Answering = Shared<BoxFuture<'static, Outcome>>;
 
-/// A service, a client, its tenant, and a body's hash: bodies that have it in common are compared, and others need not be
-/// looked at. What one client is answered is never another's.
-type Key = (&'static str, String, String, u64);
+/// A service, a caller, and a body's hash: bodies that have it in common are compared, and others need not be looked at. What
+/// one caller is answered is never another's; the token of the EHR stands in the body.
+type Key = (&'static str, Caller, u64);
 
 type InFlight = HashMap<Key, Vec<Waited>>;
 
-/// An answer on its way, and how many wait for it.
+/// An answer on its way, the call that it is recorded under, and how many wait for it.
 struct Waited {
     body: Bytes,
+    call: Uuid,
     answering: Answering,
     waiting: usize,
 }
 
-/// The requests that are being answered now.
+/// What a call is told.
+pub(super) struct Told {
+    /// The call that the answer is recorded under: whoever joins it is told this one, so that it can be looked up.
+    pub(super) call: Uuid,
+    /// Whether the answer was on its way for another call.
+    pub(super) joined: bool,
+    /// The answer, or why there is none.
+    pub(super) outcome: Outcome,
+}
+
+/// The requests that are being answered now: no more than there are places for calls.
 #[derive(Clone, Default)]
 pub(super) struct Once {
     in_flight: Arc<Mutex<InFlight>>,
@@ -38,28 +51,28 @@ impl Once {
     pub(super) async fn answer(
         &self,
         service: &'static str,
-        (client, tenant): (&str, &str),
-        body: Bytes,
+        caller: &Caller,
+        (call, body): (Uuid, Bytes),
         start: impl FnOnce() -> BoxFuture<'static, Outcome>,
-    ) -> Outcome {
-        let key = (service, client.to_owned(), tenant.to_owned(), self.hashing.hash_one(&body));
-        let answering = {
+    ) -> Told {
+        let key = (service, caller.clone(), self.hashing.hash_one(&body));
+        let (under, answering) = {
             let mut all = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
             let same_hash = all.entry(key.clone()).or_default();
             match same_hash.iter_mut().find(|other| other.body == body) {
                 Some(same) => {
                     same.waiting += 1;
-                    same.answering.clone()
+                    (same.call, same.answering.clone())
                 }
                 None => {
                     let answering = start().shared();
-                    same_hash.push(Waited { body: body.clone(), answering: answering.clone(), waiting: 1 });
-                    answering
+                    same_hash.push(Waited { body: body.clone(), call, answering: answering.clone(), waiting: 1 });
+                    (call, answering)
                 }
             }
         };
         let _leaving = Leaving { once: self, key, body };
-        answering.await
+        Told { call: under, joined: under != call, outcome: answering.await }
     }
 
     fn leave(&self, key: &Key, body: &Bytes) {

@@ -31,6 +31,10 @@ pub enum Problem {
     Unknown(AuthError),
     /// Whoever calls is none of the proxies that alone may.
     NotTheProxy,
+    /// A proxy says in two headers differently for whom it speaks.
+    TwoCallers,
+    /// The card of this item of feedback was not sent to this client; what was told of others is kept.
+    NoSuchCard(usize),
     /// The answer could not be recorded, so it is not given.
     Ledger(LedgerError),
     /// No such page or service.
@@ -103,12 +107,21 @@ impl Problem {
                 row(429, "throttled", "The caller calls too often. Please try again later.")
             }
             Self::Unknown(AuthError::Tenant) => row(403, "forbidden", "The caller may not call for this tenant."),
+            Self::Unknown(AuthError::NotLocal) => {
+                row(403, "forbidden", "No clients are registered: only this machine, asked directly, is answered.")
+            }
             Self::NotTheProxy => row(403, "forbidden", "Only a known proxy may call here."),
+            Self::TwoCallers => {
+                row(403, "forbidden", "X-Forwarded-For and Forwarded say differently whom the call comes from.")
+            }
+            Self::NoSuchCard(item) => {
+                let text = "No such card was sent to this client. What was told of other cards is kept.";
+                row(404, "not-found", text).at(format!("feedback[{item}].card"))
+            }
             Self::Unknown(_) => row(401, "login", "The caller is not known here."),
             Self::Ledger(LedgerError::Locked) => {
                 row(503, "lock-error", "The answer could not be recorded. Please try again.")
             }
-            Self::Ledger(LedgerError::NoSuchCard) => row(404, "not-found", "No such card was sent to this client."),
             Self::Ledger(LedgerError::Busy) => row(503, "throttled", "Too much is being recorded. Please try again."),
             Self::Ledger(_) => row(503, "no-store", "The answer could not be recorded. Please try again."),
             Self::NotFound => row(404, "not-found", "There is nothing here."),
@@ -137,6 +150,8 @@ impl Problem {
             Self::Ledger(error) => error.fault(),
             Self::Busy | Self::NoRoom | Self::Panicked | Self::Page => Fault::Us,
             Self::NotTheProxy
+            | Self::TwoCallers
+            | Self::NoSuchCard(_)
             | Self::NotFound
             | Self::Method(_)
             | Self::MediaType
@@ -167,16 +182,15 @@ impl Problem {
                 _ = response.insert_header((RETRY_AFTER, "2"));
             }
             Self::Unknown(AuthError::TooOften(seconds)) => _ = response.insert_header((RETRY_AFTER, *seconds)),
-            Self::Unknown(AuthError::Tenant) | Self::NotTheProxy => {}
+            Self::Unknown(AuthError::Tenant | AuthError::NotLocal) | Self::NotTheProxy => {}
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
             Self::Busy | Self::NoRoom => _ = response.insert_header((RETRY_AFTER, AGAIN.as_secs())),
-            Self::Ledger(LedgerError::NoSuchCard) => {}
             Self::Ledger(_) => _ = response.insert_header((RETRY_AFTER, "2")),
             _ => {}
         }
         // Where the body was not read to its end, the connection cannot be used again. Another one would cost whoever is busy
         // more than saying so.
-        if !matches!(self, Self::Refused(_) | Self::Ledger(_) | Self::Busy | Self::Panicked) {
+        if !matches!(self, Self::Refused(_) | Self::Ledger(_) | Self::NoSuchCard(_) | Self::Busy | Self::Panicked) {
             response.force_close();
         }
         response.body(outcome(&row, request_id))

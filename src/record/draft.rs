@@ -45,18 +45,21 @@ impl Kind {
     }
 }
 
-/// The card that feedback is of: it must be in an answer of this client and service.
+/// The card that feedback is of: it must be in an answer of this client, tenant and service.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Card {
     pub(super) key: Key,
     client: String,
+    tenant: String,
     service: String,
 }
 
 impl Card {
-    /// Whether the stored row that has the card is an answer of the client and service.
+    /// Whether the stored row that has the card is an answer of the client, tenant and service.
     pub(super) fn is_in(&self, row: &Row) -> bool {
-        head::<EntryHead>(row).is_ok_and(|head| head.client == self.client && head.service == self.service)
+        let is_its =
+            |head: EntryHead| head.client == self.client && head.tenant == self.tenant && head.service == self.service;
+        head(row).is_ok_and(is_its)
     }
 }
 
@@ -154,10 +157,12 @@ impl Draft {
         let head = FeedbackHead {
             service: item.service.clone(),
             client: item.client.clone(),
+            tenant: item.tenant.clone(),
             card: item.card.clone(),
             outcome: item.outcome,
         };
-        let card = Card { key: key::key(Word::Card, &item.card), client: item.client, service: item.service };
+        let key = key::key(Word::Card, &item.card);
+        let card = Card { key, client: item.client, tenant: item.tenant, service: item.service };
         Ok(Self {
             kind: Kind::Feedback,
             at: item.at,
@@ -222,9 +227,9 @@ pub(super) fn entry(row: &Row, keyring: &Keyring) -> Result<Entry, LedgerError> 
 
 /// The item of feedback of a row that is sound.
 pub(super) fn feedback(row: &Row, keyring: &Keyring) -> Result<Feedback, LedgerError> {
-    let FeedbackHead { service, client, card, outcome } = head(row)?;
+    let FeedbackHead { service, client, tenant, card, outcome } = head(row)?;
     let [item]: [Vec<u8>; 1] = row.parts(keyring)?.try_into().map_err(|_| LedgerError::Corrupt)?;
-    Ok(Feedback { at: at(row)?, service, client, card, outcome, item: pack::text(item)? })
+    Ok(Feedback { at: at(row)?, service, client, tenant, card, outcome, item: pack::text(item)? })
 }
 
 /// The look of a row that is sound.

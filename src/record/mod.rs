@@ -36,7 +36,7 @@ pub use chain::{Flaw, Hash, Verdict, Walked};
 pub use draft::Draft;
 pub use entry::{Entry, body_hash};
 pub use error::{LedgerError, Trouble};
-pub use feedback::{Feedback, Outcome};
+pub use feedback::{Feedback, Heard, Outcome, Told, keep_feedback};
 pub use keyring::{KeyError, Keyring, MasterKeys};
 pub use look::Look;
 pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, members};
@@ -167,7 +167,7 @@ pub trait Ledger: Send + Sync {
 
     /// Keeps all items of one call of feedback, each beside its card, or none of them.
     ///
-    /// One that names a card of no answer of its client and service is [`LedgerError::NoSuchCard`].
+    /// One that names a card of no answer of its client, tenant and service is [`LedgerError::NoSuchCard`].
     fn keep_feedback(&self, items: Vec<Feedback>) -> BoxFuture<'static, Result<Receipt, LedgerError>> {
         self.keep_each(items.into_iter().map(Draft::feedback).collect())
     }
@@ -258,13 +258,6 @@ pub async fn append(
             Ok(Recorded(Response { body, unkept: Some(error) }))
         }
     }
-}
-
-/// Keeps a call of feedback and says how many items it had: the one way to say that it was heard.
-pub async fn keep_feedback(ledger: &dyn Ledger, items: Vec<Feedback>) -> Result<Recorded<usize>, LedgerError> {
-    let count = items.len();
-    ledger.keep_feedback(items).await?;
-    Ok(Recorded(count))
 }
 
 /// Opens the ledger of the settings, or makes it. Blocks.

@@ -27,6 +27,7 @@ pub struct Counters(Option<Arc<Counted>>);
 struct Counted {
     registry: Registry,
     answers: IntCounterVec,
+    joined: IntCounterVec,
     refusals: IntCounterVec,
     determinations: IntCounterVec,
     seconds: HistogramVec,
@@ -68,6 +69,11 @@ impl Counters {
     pub fn answered(&self, service: &str, version: &str) {
         self.count(|all| &all.answers, &[service, version]);
         self.recently(Recent::answered);
+    }
+
+    /// A call was told what another call of the same bytes was told, which is counted once, as it is recorded once.
+    pub fn joined(&self, service: &str) {
+        self.count(|all| &all.joined, &[service]);
     }
 
     /// A call to a service was refused; to one that we do not have if it is empty.
@@ -220,6 +226,12 @@ impl Counted {
         registry.register(Box::new(build))?;
         Ok(Self {
             answers: counter("covenant_answers_total", "Hooks answered.", &["service", "crd_version"])?,
+            joined: counter(
+                "covenant_joined_total",
+                "Calls that sent the same bytes as one that was being answered, and were told the same; they are not \
+                 counted among answers and refusals, as the ledger has one entry for all of them.",
+                &["service"],
+            )?,
             refusals: counter(
                 "covenant_refusals_total",
                 "Calls to a service, feedback among them, that were refused: the FHIR issue, the HTTP status, and whose \

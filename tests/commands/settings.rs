@@ -300,9 +300,11 @@ fn every_setting_works_in_the_file_and_in_the_environment_which_wins() {
     });
     let look = read(|settings| settings.policies_look_seconds.to_string());
     let look = setting("policies_look_seconds", ["1", "2"], ["1", "2"], look);
+    let drain = read(|settings| settings.drain_seconds.to_string());
+    let drain = setting("drain_seconds", ["1", "2"], ["1", "2"], drain);
     let policies = setting("policies", paths, [&hash(&one), &hash(&two)], checked);
     let tried = try_all(
-        [limits(), places(), keeping(), letting_in(), asking(), operating(), vec![policies, look]]
+        [limits(), places(), keeping(), letting_in(), asking(), operating(), vec![policies, look, drain]]
             .into_iter()
             .flatten()
             .collect(),

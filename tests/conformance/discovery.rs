@@ -259,7 +259,7 @@ fn hooks_discovery_2_every_service_has_what_a_service_must_have() {
 #[test]
 fn hooks_discovery_1_the_services_are_listed_at_their_place() {
     let app = TestApp::start();
-    let head = "GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\n\r\n";
+    let head = "GET /cds-services HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let reply = app.connect().sends(head).reply();
     assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json; charset=utf-8")));
     assert_eq!(reply.text(), discovery::document(&SET));
@@ -271,7 +271,7 @@ fn hooks_discovery_3_every_service_that_is_listed_is_there() {
     let app = TestApp::start();
     for service in services() {
         let id = service["id"].as_str().unwrap();
-        let head = format!("GET /cds-services/{id} HTTP/1.1\r\nHost: covenant.example\r\n\r\n");
+        let head = format!("GET /cds-services/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         app.connect().sends(head).reply().refused(405, "not-supported").with_header("allow", "POST");
         let example = PAIRS.iter().find(|pair| pair.hook() == service["hook"]).unwrap();
         app.invoke(example.request.to_string()).answered();

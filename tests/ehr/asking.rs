@@ -2,13 +2,16 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
+use covenant::auth::{self, Caller};
 use covenant::config::{EhrSettings, Settings};
 use covenant::gather::ehr::{Ehr, Way};
 use covenant::gather::learned::{Failure, Query, Reply};
 use covenant::request::Access;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 use crate::support::RunningEhr;
@@ -19,6 +22,12 @@ pub const PATIENT: &str = "p1";
 /// The token that the EHR gave.
 pub const TOKEN: &str = "a-token-that-is-never-told";
 
+/// Whoever is on this machine.
+pub fn local() -> Caller {
+    let ticket = auth::local(Some(Ipv4Addr::LOCALHOST.into())).unwrap();
+    ticket.enter("a call").now_or_never().unwrap().unwrap().caller().clone()
+}
+
 /// The settings of a client that has no server.
 pub fn settings() -> EhrSettings {
     Settings::read(None, |_| None).unwrap().ehr
@@ -28,6 +37,7 @@ pub fn settings() -> EhrSettings {
 pub struct Asking {
     pub ehr: Ehr,
     base: String,
+    token: &'static str,
     expires_in: u64,
     time: Duration,
 }
@@ -48,13 +58,18 @@ impl Asking {
         let mut settings = EhrSettings { servers: vec![base.to_owned()], allow_private: true, ..settings() };
         change(&mut settings);
         let ehr = Ehr::new(&settings).unwrap();
-        Self { ehr, base: base.to_owned(), expires_in: 300, time: Duration::from_secs(10) }
+        Self { ehr, base: base.to_owned(), token: TOKEN, expires_in: 300, time: Duration::from_secs(10) }
     }
 
     /// One that may ask nobody.
     pub fn unregistered() -> Self {
         let ehr = Ehr::new(&settings()).unwrap();
-        Self { ehr, base: String::new(), expires_in: 300, time: Duration::from_secs(10) }
+        Self { ehr, base: String::new(), token: TOKEN, expires_in: 300, time: Duration::from_secs(10) }
+    }
+
+    /// It has this token.
+    pub fn with_token(self, token: &'static str) -> Self {
+        Self { token, ..self }
     }
 
     /// Its token is good for so many seconds.
@@ -74,8 +89,13 @@ impl Asking {
 
     /// The way to a server about a patient.
     pub fn way_about(&self, server: &str, patient: &str) -> Result<Way, Failure> {
-        let authorization = Access { token: TOKEN.to_owned(), expires_in: self.expires_in };
-        self.ehr.way(server, &authorization, patient, Instant::now())
+        self.way_of(&local(), server, patient)
+    }
+
+    /// The way of a caller to a server about a patient.
+    pub fn way_of(&self, caller: &Caller, server: &str, patient: &str) -> Result<Way, Failure> {
+        let authorization = Access { token: self.token.to_owned(), expires_in: self.expires_in };
+        self.ehr.way(server, &authorization, patient, caller, Instant::now())
     }
 
     /// Asks one thing.

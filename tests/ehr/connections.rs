@@ -7,8 +7,8 @@ use covenant::config::EhrSettings;
 use covenant::gather::ehr::{Ehr, EhrError};
 use covenant::gather::learned::{Failure, Query, Reply};
 
-use super::asking::{Asking, failed, location, only, settings};
-use crate::support::{Behaviour, FakeEhr};
+use super::asking::{Asking, PATIENT, failed, location, only, settings};
+use crate::support::{Behaviour, FakeEhr, verified};
 
 fn one() -> Query {
     Query::read("Location", "1")
@@ -157,17 +157,56 @@ async fn e04_a_server_that_hangs_is_left_alone_if_it_had_a_fair_time() {
 }
 
 #[tokio::test]
-async fn e04_bases_of_one_origin_are_left_alone_together_and_others_are_not() {
-    let (server, other) = (busy(500, None, 9).starts(), FakeEhr::holding([location("1")]).starts());
-    let beside = server.base().replace("/fhir", "/other");
-    let asking = Asking::with(&server, |settings| {
+async fn e04_bases_of_an_origin_without_a_connection_are_left_alone_together_and_others_are_not() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (base, beside) = (format!("http://{nobody}/fhir"), format!("http://{nobody}/other"));
+    let other = FakeEhr::holding([location("1")]).starts();
+    let asking = Asking::at(&base, |settings| {
         settings.break_after = 1;
         settings.servers.extend([beside.clone(), other.base()]);
     });
     assert_eq!(asking.ask(one()).await, failed(Failure::Unreachable));
-    let ways = [beside, other.base()].map(|base| asking.way_to(&base).unwrap());
-    assert_eq!(asking.ask_on(&ways[0], &[one()]).await, [failed(Failure::Open)]);
-    assert_eq!(asking.ask_on(&ways[1], &[one()]).await, [found()]);
+    let another = verified("another", None).await;
+    let ways = [beside, base, other.base()].map(|base| asking.way_of(&another, &base, PATIENT).unwrap());
+    for way in &ways[..2] {
+        assert_eq!(asking.ask_on(way, &[one()]).await, [failed(Failure::Open)]);
+    }
+    assert_eq!(asking.ask_on(&ways[2], &[one()]).await, [found()]);
+}
+
+#[tokio::test]
+async fn m02_a_server_that_fails_for_one_caller_is_left_alone_by_that_one_only() {
+    for trouble in [Behaviour::Says(500), Behaviour::Resets(9)] {
+        let server = FakeEhr::holding([location("1")]).but("Location/2", trouble).starts();
+        let beside = server.base().replace("/fhir", "/other");
+        let asking = Asking::with(&server, |settings| {
+            settings.break_after = 1;
+            settings.servers.push(beside.clone());
+        });
+        let (h1, h2, another) =
+            (verified("ehr", Some("h1")).await, verified("ehr", Some("h2")).await, verified("another", None).await);
+        let asks = async |caller, base: &str, query| {
+            let way = asking.way_of(caller, base, PATIENT).unwrap();
+            only(asking.ask_on(&way, &[query]).await)
+        };
+        assert_eq!(asks(&h1, &server.base(), Query::read("Location", "2")).await, failed(Failure::Unreachable));
+        assert_eq!(asks(&h1, &server.base(), one()).await, failed(Failure::Open));
+        for caller in [&h2, &another] {
+            assert_eq!(asks(caller, &server.base(), one()).await, found());
+        }
+        // Nor is what else it reaches under this origin left alone: there is a connection.
+        assert_ne!(asks(&h1, &beside, one()).await, failed(Failure::Open));
+    }
+}
+
+#[tokio::test]
+async fn m02_who_is_left_alone_is_known_again_by_another_token_and_after_registrations_changed() {
+    let server = FakeEhr::empty().but("Location/1", Behaviour::Says(500)).starts();
+    let asking = Asking::with(&server, |settings| settings.break_after = 1);
+    assert_eq!(asking.ask(one()).await, failed(Failure::Unreachable));
+    let asking = asking.with_token("another-token");
+    asking.ehr.servers().change(&[server.base(), "https://ehr.example.org/fhir".to_owned()]).unwrap();
+    assert_eq!(asking.ask(one()).await, failed(Failure::Open));
 }
 
 #[tokio::test]

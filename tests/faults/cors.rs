@@ -18,7 +18,7 @@ fn app(signer: &Signer) -> TestApp {
 /// What a browser asks before it sends a token.
 fn asks_first(app: &TestApp, path: &str, origin: &str) -> Reply {
     let lines = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization,content-type";
-    let head = format!("OPTIONS {path} HTTP/1.1\r\nHost: covenant.example\r\nOrigin: {origin}\r\n{lines}\r\n\r\n");
+    let head = format!("OPTIONS {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n{lines}\r\n\r\n");
     app.connect().sends(head).reply()
 }
 
@@ -113,7 +113,8 @@ fn t17_a_page_of_another_origin_is_told_of_none_however_much_it_looks_like_a_kno
         let refused = app.post_with(SERVICE, &lines[..1], order("47383"));
         assert_eq!((refused.status, readable_by(&refused)), (401, None), "{origin}");
     }
-    let twice = format!("GET /cds-services HTTP/1.1\r\nHost: x\r\nOrigin: {DESK}\r\nOrigin: https://evil.com\r\n\r\n");
+    let twice =
+        format!("GET /cds-services HTTP/1.1\r\nHost: localhost\r\nOrigin: {DESK}\r\nOrigin: https://evil.com\r\n\r\n");
     let reply = app.connect().sends(twice).reply();
     assert_eq!(readable_by(&reply), None);
 }

@@ -177,6 +177,29 @@ fn h20_the_same_request_sent_twice_at_once_is_answered_once() {
 }
 
 #[test]
+fn h20_whoever_joins_an_answer_is_told_the_id_that_it_is_kept_under_and_is_counted_as_it_is_kept() {
+    let (ledger, gate) = TestLedger::held();
+    let app = TestApp::operated(ledger);
+    let body = order("47383").text();
+    let mut first = app.connect().sends_call(body.as_str());
+    gate.wait_for_one();
+    let mut second = app.connect().sends_call(body.as_str());
+    app.has_taken_in_what_was_sent();
+    gate.open();
+    let (first, second) = (first.reply().decided(), second.reply().decided());
+    for reply in [&first, &second] {
+        let entry = app.explains(&reply.request_id().to_string()).expect("an entry of this id");
+        assert_eq!(entry.assertions, reply.assertions());
+    }
+    let metrics = app.ops().get("/metrics").text().to_owned();
+    let counts =
+        |name: &str| metrics.lines().find(|line| line.starts_with(name)).and_then(|line| line.rsplit(' ').next());
+    assert_eq!(counts("covenant_answers_total{"), Some("1"));
+    assert_eq!(counts("covenant_joined_total{"), Some("1"));
+    assert_eq!(app.recorded(), 1);
+}
+
+#[test]
 fn h20_requests_of_one_length_that_differ_are_each_answered() {
     let (ledger, gate) = TestLedger::held();
     let app = TestApp::with_ledger(ledger);

@@ -71,7 +71,9 @@ fn l04_a_ledger_that_has_stopped_for_good_ends_the_server() {
     let address = listener.local_addr().unwrap();
     let stopped = move || ledger.ready() == Err(LedgerError::Poisoned);
     let (tell, ended) = mpsc::channel();
-    thread::spawn(move || tell.send(http::run(listener, None, app, Duration::from_millis(10), stopped).unwrap()));
+    thread::spawn(move || {
+        tell.send(http::run(listener, None, app, (Duration::from_millis(10), Duration::ZERO), stopped).unwrap())
+    });
     let by_the_ledger = ended.recv_timeout(Duration::from_secs(30)).expect("the server runs on");
     assert!(by_the_ledger, "it ended for another reason");
     assert!(TcpStream::connect(address).is_err(), "it still listens");

@@ -17,5 +17,7 @@ mod policies;
 mod rates;
 mod reading;
 mod secrets;
+mod stops;
+mod tenants;
 mod tls;
 mod transport;

@@ -108,7 +108,7 @@ fn r07_nothing_of_a_request_is_in_a_refusal_a_log_or_on_the_terminal() {
     refusal.refused(400, "required");
     server.sign_as("text/canary", planted()).refused(415, "not-supported");
     server.sign_with_header("Authorization", "Bearer canary-token", planted()).decided();
-    let not_there = "POST /cds-services/canary?canary=1 HTTP/1.1\r\nHost: canary.org\r\nContent-Length: 0\r\n\r\n";
+    let not_there = "POST /cds-services/canary?canary=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     server.connect().sends(not_there).reply().refused(404, "not-found");
     let (answered, refused) = send_all(&server);
     assert!(answered > 250 && refused > 300, "{answered} answered, {refused} refused");

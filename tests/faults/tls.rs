@@ -51,7 +51,7 @@ fn t01_plain_http_is_not_answered_and_not_redirected() {
     let (app, certified, _place) = encrypted();
     let mut stream = TcpStream::connect(app.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let head = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\nContent-Length: 2\r\n\r\n{}";
+    let head = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}";
     stream.write_all(head.as_bytes()).unwrap();
     let mut said = Vec::new();
     // A reset is an end too.

@@ -45,7 +45,7 @@ fn t04_a_head_that_is_too_long_or_has_too_many_lines_is_refused_and_the_connecti
         let lines = |count: usize, value: &str| -> String {
             (0..count).map(|index| format!("X-Line-{index}: {value}\r\n")).collect()
         };
-        let head = |lines: String| format!("GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\n{lines}\r\n");
+        let head = |lines: String| format!("GET /cds-services HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
         assert_eq!(app.connect().sends(head(lines(90, "a"))).reply().status, 200);
         assert_eq!(app.connect().sends(head(lines(97, "a"))).last_reply().status, 431);
         let long = &head(lines(40, &"a".repeat(4000)));
@@ -58,7 +58,7 @@ fn t05_who_was_not_asked_who_he_is_cannot_keep_a_connection() {
     for app in both(|_| ()) {
         let pages = ["/", "/assets/page.css", "/desk/choices", "/policies", "/policies/633"];
         for path in ["/cds-services"].into_iter().chain(pages) {
-            let head = format!("GET {path} HTTP/1.1\r\nHost: covenant.example\r\n\r\n");
+            let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
             assert_eq!(app.connect().sends(head).last_reply().status, 200, "{path}");
         }
     }
@@ -130,7 +130,7 @@ fn t08_a_connection_is_closed_after_a_refusal_though_its_chunks_never_end() {
         for line in
             ["POST /canary", "DELETE /cds-services", "PUT /cds-services/order-sign-crd", "POST /cds-services/canary"]
         {
-            let head = format!("{line} HTTP/1.1\r\nHost: covenant.example\r\n{}\r\n\r\n", lines.join("\r\n"));
+            let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{}\r\n\r\n", lines.join("\r\n"));
             let status = app.connect().sends(head).last_reply().status;
             assert!([404, 405].contains(&status), "{line}: {status}");
         }
@@ -166,9 +166,7 @@ fn t10_a_body_that_does_not_say_it_is_json_is_refused() {
 fn t11_another_method_is_refused_with_the_one_that_is_allowed() {
     for app in both(|_| ()) {
         let call = |line: &str| {
-            app.connect()
-                .sends(format!("{line} HTTP/1.1\r\nHost: covenant.example\r\nContent-Length: 0\r\n\r\n"))
-                .reply()
+            app.connect().sends(format!("{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")).reply()
         };
         for method in ["GET", "PUT", "DELETE", "PATCH"] {
             let service = call(&format!("{method} /cds-services/order-sign-crd"));
@@ -189,7 +187,7 @@ fn t13_http_2_is_not_spoken_and_its_frames_are_no_request() {
             frames.extend(b"\0\0\0\x01\x04\0\0\0\x01\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08");
         }
         assert_eq!(app.connect().sends(frames).last_reply().status, 400);
-        let upgrade = "GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+        let upgrade = "GET /cds-services HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n\
                        Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
         assert_eq!(app.connect().sends(upgrade).reply().status, 200);
     }
@@ -201,7 +199,7 @@ fn t17_a_browser_that_asks_first_is_allowed_no_origin() {
     let asks = |path: &str| {
         let lines = "Origin: https://canary.example\r\nAccess-Control-Request-Method: POST\r\n\
                      Access-Control-Request-Headers: authorization,content-type";
-        app.connect().sends(format!("OPTIONS {path} HTTP/1.1\r\nHost: covenant.example\r\n{lines}\r\n\r\n")).reply()
+        app.connect().sends(format!("OPTIONS {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n")).reply()
     };
     for (path, allowed) in [("/cds-services", "GET"), ("/cds-services/order-sign-crd", "POST")] {
         let reply = asks(path);
@@ -221,7 +219,7 @@ fn t12_what_is_not_there_is_not_found_in_the_same_words_however_it_is_asked_for(
     for app in both(|settings| settings.pages.desk = false) {
         let call = |method: &str, path: &str| {
             let body = order("47383").text();
-            let lines = format!("Host: covenant.example\r\n{JSON}\r\nContent-Length: {}", body.len());
+            let lines = format!("Host: localhost\r\n{JSON}\r\nContent-Length: {}", body.len());
             app.connect().sends(format!("{method} {path} HTTP/1.1\r\n{lines}\r\n\r\n{body}")).reply()
         };
         let expected = call("POST", "/cds-services/canary").refused(404, "not-found").nowhere().words();

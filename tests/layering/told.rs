@@ -13,7 +13,7 @@ const TEXTS: [&str; 7] = ["String", "Value", "RawValue", "Bytes", "Cow", "str", 
 
 /// Types with texts that are printed, since their texts are our own: of the policy set, of the operator's files, registrations and tables,
 /// places in a request without its values, names of members that a schema has.
-const OUR_OWN: [&str; 44] = [
+const OUR_OWN: [&str; 43] = [
     "About",
     "Candidate",
     "ClientKeys",
@@ -40,7 +40,6 @@ const OUR_OWN: [&str; 44] = [
     "Options",
     "PaNeeded",
     "Period",
-    "Rates",
     "Registered",
     "Registration",
     "RequestError",

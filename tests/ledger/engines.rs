@@ -68,6 +68,7 @@ fn told(card: &str, item: &str) -> Feedback {
         at: "2026-03-02T08:00:00Z".parse().unwrap(),
         service: "order-sign-crd".into(),
         client: "https://ehr.example/fhir".into(),
+        tenant: "north".into(),
         card: card.into(),
         outcome: Outcome::Overridden,
         item: item.into(),
@@ -116,7 +117,8 @@ fn h22_feedback_is_kept_beside_its_card_or_not_at_all(engine: &dyn Engine) {
     wait(ledger.keep_feedback(vec![told("card of a1", "1"), told("card of a2", "2")])).unwrap();
     wait(ledger.keep_feedback(vec![told("card of a1", "3")])).unwrap();
     let another = Feedback { client: "another".into(), ..told("card of a1", "no") };
-    for call in [vec![told("card of a1", "no"), told("card of nothing", "no")], vec![another]] {
+    let another_s = Feedback { tenant: "another".into(), ..told("card of a1", "no") };
+    for call in [vec![told("card of a1", "no"), told("card of nothing", "no")], vec![another], vec![another_s]] {
         assert_eq!(wait(ledger.keep_feedback(call)).unwrap_err(), LedgerError::NoSuchCard);
     }
     assert_eq!(ledger.feedback("card of a1").unwrap(), [told("card of a1", "1"), told("card of a1", "3")]);

@@ -76,8 +76,8 @@ pub fn refused(status: u16, issue: &str, text: &str) -> Entry {
 /// What a client tells of the first card of an answer.
 pub fn told(entry: &Entry, outcome: Outcome) -> Feedback {
     let item = json!({"card": entry.cards[0], "overrideReason": {"userComment": "canary"}}).to_string();
-    let (service, client) = (entry.service.clone(), entry.client.clone());
-    Feedback { at: entry.at, service, client, card: entry.cards[0].clone(), outcome, item }
+    let (service, client, tenant) = (entry.service.clone(), entry.client.clone(), entry.tenant.clone());
+    Feedback { at: entry.at, service, client, tenant, card: entry.cards[0].clone(), outcome, item }
 }
 
 /// The entry of every example of ours and of the invented set, with the example's name.

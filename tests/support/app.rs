@@ -80,9 +80,14 @@ impl TestApp {
 
     /// With a doorman who lets in the clients of a file of registrations, and other settings.
     pub fn guarded(clients: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::guarded_with(TestLedger::ordinary(), clients, change)
+    }
+
+    /// The same with another ledger.
+    pub fn guarded_with(ledger: TestLedger, clients: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let place = Place::empty();
         let file = place.write("clients.toml", clients);
-        Self::with_settings(|settings| {
+        Self::with(ledger, |settings| {
             settings.auth.clients = Some(file);
             settings.auth.base_url = Some(BASE_URL.to_owned());
             settings.auth.allow_http = true;
@@ -158,7 +163,7 @@ impl TestApp {
     pub fn has_taken_in_what_was_sent(&self) {
         let workers = thread::available_parallelism().unwrap().get();
         for _ in 0..4 * workers {
-            let asked = self.connect().sends("GET /cds-services HTTP/1.1\r\nHost: covenant.example\r\n\r\n").reply();
+            let asked = self.connect().sends("GET /cds-services HTTP/1.1\r\nHost: localhost\r\n\r\n").reply();
             assert_eq!(asked.status, 200);
         }
     }
@@ -188,6 +193,11 @@ impl TestApp {
     /// Keeps the files of a policy set, as a server does when it starts.
     pub fn keeps_policies(&self, hash: &str, files: &[(String, Vec<u8>)]) {
         self.ledger.keep_policy_set(hash, files).unwrap();
+    }
+
+    /// The entry of an id of any kind, as `covenant explain` looks it up.
+    pub fn explains(&self, id: &str) -> Option<Entry> {
+        self.ledger.entry(id).unwrap()
     }
 
     /// How many entries fit, as nobody is told who looks.

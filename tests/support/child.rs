@@ -203,6 +203,24 @@ impl Served {
         Caller::by_tls(self.caller.address, certified)
     }
 
+    /// Tells it to stop (`kill -TERM`).
+    pub fn is_told_to_stop(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.process().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits for its end: what it has said by then.
+    pub fn ends(mut self) -> Ran {
+        let started = Instant::now();
+        while self.running.child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let code = self.running.child.wait().unwrap().code();
+        let (out, err) = self.running.kill();
+        Ran { code, out, err }
+    }
+
     /// Kills it as a power cut would (`kill -9`), and gives back what it wrote: standard output and standard error.
     pub fn kill(mut self) -> (String, String) {
         self.running.kill()

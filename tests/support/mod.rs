@@ -16,6 +16,7 @@ mod reached;
 mod reply;
 mod request;
 pub mod tokens;
+mod verified;
 
 pub use app::{SECRET, TestApp, app_with, operated, token};
 pub use call::Caller;
@@ -29,3 +30,4 @@ pub use raw::Connection;
 pub use reached::{Reached, both};
 pub use reply::{Reply, assert_no_leak};
 pub use request::{CANARY, ORDER, Request, held, order};
+pub use verified::verified;

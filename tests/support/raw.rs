@@ -88,14 +88,13 @@ impl Connection {
     /// Sends the head of a call to order-sign with these lines, each without its end.
     pub fn sends_head(self, lines: &[&str]) -> Self {
         let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        self.sends(format!("POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\n{lines}\r\n"))
+        self.sends(format!("POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"))
     }
 
     /// Sends a whole call to order-sign in one piece.
     pub fn sends_call(self, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        let head =
-            "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\nContent-Type: application/json";
+        let head = "POST /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json";
         let mut whole = format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
         whole.extend_from_slice(&body);
         self.sends(whole)

@@ -34,10 +34,12 @@ enum Trouble {
     Down(Failure),
     /// The server does not work just now: it may in a moment.
     Again(Duration),
+    /// There is no connection to it just now: there may be one in a moment.
+    Away(Duration),
 }
 
 /// What one question may use up, whatever calls it takes.
-pub(super) struct Caller<'a> {
+pub(super) struct Question<'a> {
     pub(super) client: &'a Client,
     pub(super) way: &'a Way,
     pub(super) until: Instant,
@@ -45,21 +47,30 @@ pub(super) struct Caller<'a> {
     pub(super) fair: Duration,
     /// Bytes that may still come.
     pub(super) left: usize,
+    /// Whether the server has begun to answer the last call.
+    pub(super) connected: bool,
 }
 
-impl Caller<'_> {
-    /// Calls, and counts it for the circuit of the server.
+impl Question<'_> {
+    /// Calls, and counts what came of it: that there is no connection for the origin, all else for the caller alone.
     pub(super) async fn get(&mut self, url: &Url) -> Result<Got, Failure> {
         if Instant::now() >= self.until {
             return Err(Failure::Late);
         }
-        let leave = self.way.server.circuit.enter().ok_or(Failure::Open)?;
+        let leave = self.way.circuit.enter().ok_or(Failure::Open)?;
+        let connection = self.way.server.connections.enter().ok_or(Failure::Open)?;
         let mut got = self.attempt(url).await;
-        if let Err(Trouble::Again(pause)) = got
+        if let Err(Trouble::Again(pause) | Trouble::Away(pause)) = got
             && let Some(then) = Instant::now().checked_add(pause).filter(|then| *then < self.until)
         {
             tokio::time::sleep_until(then.into()).await;
             got = self.attempt(url).await;
+        }
+        let is_away = matches!(got, Err(Trouble::Away(_)));
+        if self.connected {
+            connection.answered();
+        } else if is_away && connection.failed() {
+            telemetry::ehr_left_alone(&self.way.server.origin);
         }
         let failure = match got {
             Ok(got) => {
@@ -71,6 +82,7 @@ impl Caller<'_> {
                 return Err(failure);
             }
             Err(Trouble::Untold(failure)) => return Err(failure),
+            Err(Trouble::Away(_)) => return Err(Failure::Unreachable),
             Err(Trouble::Down(failure)) => failure,
             Err(Trouble::Again(_)) => Failure::Unreachable,
         };
@@ -84,11 +96,16 @@ impl Caller<'_> {
         if self.way.has_expired() {
             return Err(Trouble::Untold(Failure::Expired));
         }
+        self.connected = false;
         let started = Instant::now();
         let call = self.client.get(url.clone()).header(AUTHORIZATION, self.way.authorization.clone());
         let call = call.header(ACCEPT, "application/fhir+json").send();
-        let left = &mut self.left;
-        let whole = async { answer(call.await.map_err(|error| broken(&error))?, left).await };
+        let (left, connected) = (&mut self.left, &mut self.connected);
+        let whole = async {
+            let response = call.await.map_err(|error| broken(&error))?;
+            *connected = true;
+            answer(response, left).await
+        };
         let late = |_| {
             let fair = started.elapsed() >= self.fair;
             Err(if fair { Trouble::Down(Failure::Late) } else { Trouble::Untold(Failure::Late) })
@@ -138,7 +155,7 @@ fn broken(error: &reqwest::Error) -> Trouble {
     if outbound::was_private(error) {
         return Trouble::Untold(Failure::NotRegistered);
     }
-    Trouble::Again(PAUSE)
+    if error.is_connect() { Trouble::Away(PAUSE) } else { Trouble::Again(PAUSE) }
 }
 
 untold!(Got);

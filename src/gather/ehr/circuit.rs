@@ -1,9 +1,37 @@
 //! Leaves a server alone that has failed several times in a row, and tries it with one question after a while.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One for each origin: what fails together is left alone together.
+use moka::sync::Cache;
+
+use crate::auth::Caller;
+
+/// Callers of one server that are told apart at once. A client may name tenants without end; those that are forgotten ask
+/// again.
+const CALLERS: u64 = 1024;
+
+/// One for each caller of a server, whichever tokens it has: what fails for one client or tenant need not fail for others,
+/// who may reach other systems under the same address (FAULTS M02).
+#[derive(Debug)]
+pub(super) struct Circuits {
+    all: Cache<Caller, Arc<Circuit>>,
+    break_after: u32,
+    pause: Duration,
+}
+
+impl Circuits {
+    pub(super) fn new(break_after: u32, pause: Duration) -> Self {
+        Self { all: Cache::new(CALLERS), break_after, pause }
+    }
+
+    /// The circuit of a caller.
+    pub(super) fn of(&self, caller: &Caller) -> Arc<Circuit> {
+        self.all.get_with_by_ref(caller, || Circuit::new(self.break_after, self.pause).into())
+    }
+}
+
+/// Whether something is asked: a server by a caller, or an origin at all.
 #[derive(Debug)]
 pub(super) struct Circuit {
     state: Mutex<State>,

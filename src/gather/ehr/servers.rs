@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Client;
 
 use super::base::{Base, Unfit};
-use super::circuit::Circuit;
+use super::circuit::{Circuit, Circuits};
 use super::{DAY, EhrError};
 use crate::config::EhrSettings;
 use crate::outbound::{self, OutboundError};
@@ -17,7 +17,10 @@ use crate::outbound::{self, OutboundError};
 pub(super) struct Server {
     pub(super) base: Base,
     pub(super) origin: String,
-    pub(super) circuit: Arc<Circuit>,
+    /// Opens when connections to the origin fail: they fail for everybody.
+    pub(super) connections: Arc<Circuit>,
+    /// What else fails, fails for its caller.
+    pub(super) circuits: Arc<Circuits>,
     pub(super) client: Client,
 }
 
@@ -62,14 +65,16 @@ fn servers(settings: &EhrSettings, texts: &[String], before: &[Arc<Server>]) -> 
     let bases = bases.collect::<Result<Vec<_>, _>>()?;
     let client = outbound::builder(settings.allow_private, bases.iter().all(Base::is_http))?;
     let client = client.pool_max_idle_per_host(settings.concurrent).build().map_err(OutboundError::Http)?;
-    let known = before.iter().map(|server| (server.origin.clone(), server.circuit.clone()));
-    let mut circuits: HashMap<String, Arc<Circuit>> = known.collect();
+    let known = before.iter().map(|server| (server.origin.clone(), server.connections.clone()));
+    let mut origins: HashMap<String, Arc<Circuit>> = known.collect();
     let pause = Duration::from_secs(settings.break_seconds.min(DAY));
     let server = |base: Base| {
         let origin = base.origin();
         let new = || Circuit::new(settings.break_after, pause).into();
-        let circuit = circuits.entry(origin.clone()).or_insert_with(new).clone();
-        Arc::new(Server { base, origin, circuit, client: client.clone() })
+        let connections = origins.entry(origin.clone()).or_insert_with(new).clone();
+        let known = before.iter().find(|server| server.base == base).map(|server| server.circuits.clone());
+        let circuits = known.unwrap_or_else(|| Circuits::new(settings.break_after, pause).into());
+        Arc::new(Server { base, origin, connections, circuits, client: client.clone() })
     };
     Ok(bases.into_iter().map(server).collect())
 }

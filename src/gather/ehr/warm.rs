@@ -1,4 +1,4 @@
-//! Replies kept warm for a short while: one client's, about one patient. Failures are not kept.
+//! Replies kept warm for a short while: one caller's, by one token, about one patient. Failures are not kept.
 //!
 //! An order is selected, then signed: the same questions twice within seconds.
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::{Base, Way};
+use crate::auth::Caller;
 use crate::gather::learned::{Query, Reply};
 
 /// Long enough from selecting an order to signing it, short enough that nothing has changed meanwhile.
@@ -22,7 +23,7 @@ const OVERHEAD: usize = 256;
 /// Whose reply it is, to what.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    client: String,
+    caller: Caller,
     base: Base,
     patient: String,
     query: Query,
@@ -39,23 +40,19 @@ impl Warm {
         if !way.may_read_warm {
             return None;
         }
-        self.0.get(&key(way, query)?)
+        self.0.get(&key(way, query))
     }
 
     pub(super) fn fill(&self, way: &Way, query: &Query, reply: &Reply) {
-        if way.may_fill_warm
-            && !matches!(reply, Reply::Failed(_))
-            && let Some(key) = key(way, query)
-        {
-            self.0.insert(key, reply.clone());
+        if way.may_fill_warm && !matches!(reply, Reply::Failed(_)) {
+            self.0.insert(key(way, query), reply.clone());
         }
     }
 }
 
-/// Without a client there is nobody whose reply it could be.
-fn key(way: &Way, query: &Query) -> Option<Key> {
-    let (client, patient) = (way.client.clone(), way.patient.clone());
-    (!client.is_empty()).then(|| Key { client, base: way.server.base.clone(), patient, query: query.clone() })
+fn key(way: &Way, query: &Query) -> Key {
+    let (caller, patient) = (way.caller.clone(), way.patient.clone());
+    Key { caller, base: way.server.base.clone(), patient, query: query.clone() }
 }
 
 fn weight(key: &Key, reply: &Reply) -> u32 {
@@ -70,7 +67,7 @@ fn weight(key: &Key, reply: &Reply) -> u32 {
         Reply::Found(texts) => texts.iter().map(String::len).sum(),
         Reply::Nothing | Reply::Failed(_) => 0,
     };
-    let whose = key.client.len() + key.patient.len() + key.base.as_str().len();
+    let whose = key.caller.bytes() + key.patient.len() + key.base.as_str().len();
     u32::try_from(OVERHEAD + asked + said + whose).unwrap_or(u32::MAX)
 }
 

@@ -19,8 +19,12 @@ pub(super) async fn alive() -> HttpResponse {
 }
 
 /// `GET /readyz`: whether hooks can be answered. There is no server without a policy set that is proved, and one that
-/// cannot be served changes nothing (FAULTS P02), so it depends on the ledger (FAULTS L01).
+/// cannot be served changes nothing (FAULTS P02), so it depends on the ledger (FAULTS L01), and on whether it was told to stop
+/// (FAULTS T21).
 pub(super) async fn ready(app: Data<App>) -> HttpResponse {
+    if app.is_stopping() {
+        return said(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false, "notReady": ["stopping"]}));
+    }
     let ledger = app.ledger.clone();
     let look = web::block(move || ledger.ready());
     let ready = matches!(tokio::time::timeout(PATIENCE, look).await, Ok(Ok(Ok(()))));

@@ -7,6 +7,7 @@ fn told(card: &str, item: &str) -> Feedback {
         at: "2026-03-02T08:00:00Z".parse().unwrap(),
         service: "order-sign-crd".into(),
         client: "https://ehr.example/fhir".into(),
+        tenant: "north".into(),
         card: card.into(),
         outcome: Outcome::Overridden,
         item: item.into(),
@@ -31,7 +32,7 @@ async fn feedback_comes_back_as_it_was_and_in_its_order() {
     assert_eq!(ledger.feedback("card of a1").unwrap(), [told("card of a1", "1"), told("card of a1", "3")]);
     assert_eq!(ledger.feedback("card of a6").unwrap(), []);
     let accepted = Feedback { outcome: Outcome::Accepted, ..told("card of a6", "5") };
-    assert_eq!(*keep_feedback(&ledger, vec![accepted.clone()]).await.unwrap().get(), 1);
+    ledger.keep_feedback(vec![accepted.clone()]).await.unwrap();
     assert_eq!(ledger.feedback("card of a6").unwrap(), [accepted]);
     let verdict = ledger.verify().unwrap();
     assert_eq!((verdict.entries, verdict.feedback, verdict.flaw()), (6, 5, None));
@@ -51,6 +52,7 @@ async fn h22_a_call_that_names_a_card_of_nobody_s_is_refused_alone_and_whole() {
         another(|item| item.card = "a1".into()),
         another(|item| item.client = "another".into()),
         another(|item| item.service = "order-select-crd".into()),
+        another(|item| item.tenant = "another".into()),
     ];
     let kept = [ledger.append(entry(&["a7"])), ledger.keep_feedback(vec![told("card of a1", "yes")])];
     drop(release);
@@ -61,6 +63,28 @@ async fn h22_a_call_that_names_a_card_of_nobody_s_is_refused_alone_and_whole() {
     assert_eq!(places, [11, 12]);
     let items: Vec<String> = ledger.feedback("card of a1").unwrap().into_iter().map(|item| item.item).collect();
     assert_eq!(items, ["1", "3", "yes"]);
+    assert_eq!(flaw(&ledger), None);
+}
+
+#[tokio::test]
+async fn h22_what_is_told_of_known_cards_is_kept_beside_what_is_told_of_others() {
+    let place = Place::new();
+    let ledger = place.six().await;
+    let local = crate::auth::local(Some(std::net::Ipv4Addr::LOCALHOST.into())).unwrap().enter("a call").await.unwrap();
+    ledger.append(Entry { client: "local".into(), tenant: String::new(), ..entry(&["b1", "b2"]) }).await.unwrap();
+    let told = |card: &str, item: &str| {
+        let Feedback { at, service, outcome, .. } = told(card, item);
+        Told { at, service, card: card.into(), outcome, item: item.into() }
+    };
+    let items = [("card of b2", "1"), ("card of a1", "2"), ("card of b1", "3"), ("b1", "4"), ("card of b2", "5")];
+    let items = items.map(|(card, item)| told(card, item));
+    let heard = keep_feedback(&ledger, local.caller(), items.into()).await.unwrap().into_inner();
+    assert_eq!(heard, Heard { kept: vec![0, 2, 4], unknown: vec![1, 3] });
+    let texts = |card| ledger.feedback(card).unwrap().into_iter().map(|item| item.item).collect::<Vec<_>>();
+    assert_eq!((texts("card of b1"), texts("card of b2")), (vec!["3".into()], vec!["1".into(), "5".into()]));
+    assert_eq!(texts("card of a1"), [""; 0]);
+    let heard = keep_feedback(&ledger, local.caller(), vec![told("card of b1", "6")]).await.unwrap().into_inner();
+    assert_eq!(heard, Heard { kept: vec![0], unknown: Vec::new() });
     assert_eq!(flaw(&ledger), None);
 }
 

@@ -4,6 +4,8 @@
 use std::thread;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{ISSUER, NAME, refused};
 use crate::support::tokens::{BASE_URL, Draft, Signer, jwks, now};
 use crate::support::{CANARY, FakeEhr, Place, Served, TestApp, assert_no_leak, held, order};
@@ -49,8 +51,9 @@ fn the_cause_of_a_refusal_is_in_the_security_log_and_nothing_of_the_token_is_any
     let signer = Signer::es384("key-1");
     let place = place(&signer);
     let server = place.serve_in(&[("COVENANT_LISTEN", "127.0.0.1:0"), ("RUST_LOG", "trace")]);
-    let draft =
-        || Draft::of(ISSUER, &signer).claim("sub", "canary-subject").claim("jti", format!("{CANARY}-{}", now()));
+    let draft = || {
+        Draft::of(ISSUER, &signer).claim("sub", "canary-subject").claim("jti", format!("{CANARY}-{}", Uuid::new_v4()))
+    };
     let forger = Signer::es384("key-1");
     let mut sent = vec![draft().signed_by(&signer)];
     server.sign_as_client(&sent[0], order("47383")).decided();
