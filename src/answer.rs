@@ -8,6 +8,8 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Kept};
 use uuid::Uuid;
 
 use crate::config::{Limits, PayerCheck};
@@ -44,8 +46,9 @@ impl Moment {
     }
 }
 
-/// How this server answers, whoever asks.
-#[derive(Debug, Clone)]
+/// How this server answers, whoever asks. All of it is kept with each answer: see [`kept`](Manner::kept).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Manner {
     /// What one request may cost.
     pub limits: Limits,
@@ -56,7 +59,40 @@ pub struct Manner {
     /// The version spoken with a client that does not say.
     pub default_version: Version,
     /// The payer's time zone: the day of a moment is the day there.
+    #[serde(with = "jiff::fmt::serde::tz::required")]
     pub zone: TimeZone,
+}
+
+impl Manner {
+    /// The manner as JSON, which is kept with an answer: the same answer is made from it later, whatever is set then.
+    ///
+    /// Every setting is in it, since the whole type is written.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The manner that was kept with an answer. A setting that is newer than the record is taken from `now`. None if the
+    /// record holds something else than a manner.
+    #[must_use]
+    pub fn of_record(kept: &str, now: &Self) -> Option<Self> {
+        let kept: Map<String, Kept> = serde_json::from_str(kept).ok()?;
+        let mut manner = serde_json::to_value(now).ok()?;
+        lay_over(&mut manner, Kept::Object(kept));
+        serde_json::from_value(manner).ok()
+    }
+}
+
+/// Puts each member of one object in the place of the other's.
+fn lay_over(below: &mut Kept, above: Kept) {
+    match (below, above) {
+        (Kept::Object(below), Kept::Object(above)) => {
+            for (name, value) in above {
+                lay_over(below.entry(name).or_insert(Kept::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 /// An answer that is not yet recorded.
@@ -315,3 +351,45 @@ fn plan<'s>(facts: &Facts, set: &'s PolicySet) -> Option<&'s Plan> {
 }
 
 untold!(Answer);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::Manner;
+    use jiff::tz::TimeZone;
+
+    use crate::config::{PayerCheck, Settings};
+    use crate::request::version::Version;
+
+    fn manner() -> Manner {
+        let limits = Settings::read(None, |_| None).unwrap().limits;
+        let zone = TimeZone::get("America/New_York").unwrap();
+        Manner { limits, payer_check: PayerCheck::Strict, allow_http: true, default_version: Version::V2_2, zone }
+    }
+
+    #[test]
+    fn a_manner_comes_back_from_a_record_whatever_is_set_now() {
+        let mut now = manner();
+        now.limits.nodes = 1;
+        now.limits.orders = 1;
+        now.zone = TimeZone::UTC;
+        now = Manner { payer_check: PayerCheck::WhenKnown, allow_http: false, default_version: Version::V2_0, ..now };
+        assert_eq!(Manner::of_record(&manner().kept(), &now), Some(manner()));
+    }
+
+    #[test]
+    fn a_setting_that_is_newer_than_the_record_is_as_it_is_now() {
+        let kept = r#"{"payer_check":"strict","limits":{"nodes":7}}"#;
+        let mut expected = Manner { payer_check: PayerCheck::Strict, ..manner() };
+        expected.limits.nodes = 7;
+        let now = Manner { payer_check: PayerCheck::WhenKnown, ..manner() };
+        assert_eq!(Manner::of_record(kept, &now), Some(expected));
+    }
+
+    #[test]
+    fn a_setting_that_this_version_does_not_know_is_not_passed_over() {
+        assert_eq!(Manner::of_record(r#"{"mood":"good"}"#, &manner()), None);
+        assert_eq!(Manner::of_record("[]", &manner()), None);
+    }
+}

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigError, File, FileFormat};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use auth::AuthSettings;
 pub use edge::{Networks, TlsSettings};
@@ -23,7 +23,7 @@ pub use ops::{OpsSettings, Role, Secret, Token};
 pub use pages::PagesSettings;
 
 /// How strictly the payer of a Coverage is looked at (CRD hook-13, conf-12).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum PayerCheck {
     /// A payer that says who it is must be ours; one that does not is answered.

@@ -1,9 +1,9 @@
 //! What one request may cost, one client may take, and all of them together: each bound with its reason.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Bounds on what one request may cost. Nothing in the server is unbounded.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of a body. The largest public request is 16 KB; this leaves 128 times as much.

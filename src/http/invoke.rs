@@ -106,6 +106,7 @@ async fn answer_and_record(
         policies: answer.policies,
         members: answer.members,
         learned: answer.learned,
+        manner: manner.kept(),
         determinations: answer.explanations,
         took_micros: micros(started),
         request: answer.without_token.map_or(body, Bytes::from),

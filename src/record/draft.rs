@@ -45,6 +45,9 @@ impl Kind {
     }
 }
 
+/// Parts of an entry's payload.
+const ENTRY_PARTS: usize = 6;
+
 /// The card that feedback is of: it must be in an answer of this client, tenant and service.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Card {
@@ -96,7 +99,7 @@ pub(super) struct EntryHead {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     tenant: String,
     crd_version: String,
-    policy_set: String,
+    pub(super) policy_set: String,
     status: u16,
     took_micros: u64,
 }
@@ -146,6 +149,7 @@ impl Draft {
             entry.learned.into(),
             entry.request,
             entry.response,
+            entry.manner.into(),
         ];
         let (kind, card) = (Kind::Entry, None);
         Ok(Self { kind, at: entry.at, id: entry.id, ids, terms, head: json(&head)?, parts, card })
@@ -198,8 +202,13 @@ impl Draft {
 /// The entry of a row that is sound.
 pub(super) fn entry(row: &Row, keyring: &Keyring) -> Result<Entry, LedgerError> {
     let head: EntryHead = head(row)?;
-    let parts: [Vec<u8>; 5] = row.parts(keyring)?.try_into().map_err(|_| LedgerError::Corrupt)?;
-    let [lists, determinations, learned, request, response] = parts;
+    let mut parts = row.parts(keyring)?;
+    // Earlier versions kept no settings.
+    if parts.len() == ENTRY_PARTS - 1 {
+        parts.push(b"{}".to_vec());
+    }
+    let parts: [Vec<u8>; ENTRY_PARTS] = parts.try_into().map_err(|_| LedgerError::Corrupt)?;
+    let [lists, determinations, learned, request, response, manner] = parts;
     let lists: EntryIds = serde_json::from_slice(&lists).map_err(|_| LedgerError::Corrupt)?;
     Ok(Entry {
         id: row.uuid()?,
@@ -218,6 +227,7 @@ pub(super) fn entry(row: &Row, keyring: &Keyring) -> Result<Entry, LedgerError> 
         cards: lists.cards,
         determinations: pack::text(determinations)?,
         learned: pack::text(learned)?,
+        manner: pack::text(manner)?,
         took_micros: head.took_micros,
         status: head.status,
         request: request.into(),

@@ -42,6 +42,8 @@ pub struct Entry {
     /// What was learnt beside the request, as JSON text of [`gather::learned::Learned`](crate::gather::learned::Learned);
     /// `{}` when nothing was.
     pub learned: String,
+    /// The settings that the answer rests on, as JSON text; `{}` in a refusal, and in what earlier versions kept.
+    pub manner: String,
     /// How long the answer took to make, in microseconds.
     pub took_micros: u64,
     /// The status it was given with: 200, or that of a refusal.
@@ -81,6 +83,7 @@ impl Entry {
             cards: Vec::new(),
             determinations: "[]".to_owned(),
             learned: "{}".to_owned(),
+            manner: "{}".to_owned(),
             took_micros: 0,
             status: 200,
             request: Bytes::new(),

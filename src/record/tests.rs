@@ -85,6 +85,7 @@ fn entry(assertions: &[&str]) -> Entry {
         cards: assertions.iter().map(|id| format!("card of {id}")).collect(),
         determinations: r#"[{"covered":"not-covered"}]"#.into(),
         learned: "{}".into(),
+        manner: r#"{"payer_check":"strict"}"#.into(),
         took_micros: 321,
         status: 200,
         request: Bytes::from_static(br#"{"hook":"order-sign","context":{"patientId":"Doe"}}"#),

@@ -1,13 +1,18 @@
 //! The versions of the guide that are spoken, and how one is chosen.
 
+use serde::{Deserialize, Serialize};
+
 /// A CRD version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Version {
     /// 2.0.1, which certified EHRs speak.
+    #[serde(rename = "2.0")]
     V2_0,
     /// 2.1, which is read and written as 2.2.
+    #[serde(rename = "2.1")]
     V2_1,
     /// 2.2.
+    #[serde(rename = "2.2")]
     V2_2,
 }
 

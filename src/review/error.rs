@@ -55,6 +55,9 @@ pub enum NotAgain {
     /// What was learnt beside the request is not readable.
     #[error("what was learnt then cannot be read")]
     Learned,
+    /// The settings that the answer rested on are not readable.
+    #[error("the settings that it was answered with cannot be read by this version")]
+    Manner,
     /// It was answered then.
     #[error("it is refused now: {0}")]
     RefusedNow(Refusal),

@@ -109,8 +109,9 @@ fn first<'v>(recorded: Option<&'v Value>, now: Option<&'v Value>, pointer: &mut 
     }
 }
 
-/// Makes the answer of an entry again.
-pub(super) fn again(ledger: &dyn Ledger, entry: &Entry, manner: &Manner) -> Result<Replayed, ReviewError> {
+/// Makes the answer of an entry again, in the manner that was kept with it. What an older version did not keep is as it is
+/// `now`.
+pub(super) fn again(ledger: &dyn Ledger, entry: &Entry, now: &Manner) -> Result<Replayed, ReviewError> {
     if entry.status != 200 {
         return Err(NotAgain::Refused.into());
     }
@@ -123,8 +124,9 @@ pub(super) fn again(ledger: &dyn Ledger, entry: &Entry, manner: &Manner) -> Resu
     let service = hook::service(&entry.service).ok_or(NotAgain::Service)?;
     let version = Version::named(&entry.crd_version).ok_or(NotAgain::Version)?;
     let learned: Learned = serde_json::from_str(&entry.learned).map_err(|_| NotAgain::Learned)?;
-    // It was answered, so it may be: that is not decided again.
-    let manner = Manner { default_version: version, allow_http: true, ..manner.clone() };
+    let manner = Manner::of_record(&entry.manner, now).ok_or(NotAgain::Manner)?;
+    // Records from before the settings were kept have the version alone. That an EHR may be reached was decided then.
+    let manner = Manner { default_version: version, allow_http: true, ..manner };
     let moment = Moment { at: entry.at, today: entry.today, seed: entry.seed };
     let answer = answer::at_once(&entry.request, service, &draft.set, &manner, &moment, learned);
     let body = answer.map_err(NotAgain::RefusedNow)?.body;

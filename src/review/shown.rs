@@ -54,6 +54,8 @@ pub struct Shown {
     pub determinations: Box<RawValue>,
     /// What was learnt beside the request.
     pub learned: Box<RawValue>,
+    /// The settings that the answer rests on.
+    pub settings: Box<RawValue>,
     /// What was told of the cards.
     pub feedback: Vec<ShownFeedback>,
     /// Who looked before.
@@ -130,6 +132,7 @@ impl Shown {
             response: raw(&entry.response),
             determinations: raw(entry.determinations.as_bytes()),
             learned: raw(entry.learned.as_bytes()),
+            settings: raw(entry.manner.as_bytes()),
             feedback: feedback.into_iter().map(ShownFeedback::from).collect(),
             looks: looks.into_iter().map(Glance::from).collect(),
         }

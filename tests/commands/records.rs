@@ -114,6 +114,30 @@ fn replay_makes_an_answer_again_that_rested_on_what_the_ehr_said_then() {
 }
 
 #[test]
+fn replay_answers_with_the_settings_that_were_set_then_whatever_is_set_now() {
+    let place = Place::empty();
+    let silent_payer = order("47383").without("/prefetch/payer");
+    let answers = recorded(&place, [order("47383").times(2).into(), silent_payer.into()]);
+    let now = [
+        ("COVENANT_PAYER_CHECK", "strict"),
+        ("COVENANT_LIMITS_BODY_BYTES", "100"),
+        ("COVENANT_LIMITS_DEPTH", "3"),
+        ("COVENANT_LIMITS_NODES", "50"),
+        ("COVENANT_LIMITS_ORDERS", "1"),
+        ("COVENANT_EHR_ALLOW_HTTP", "false"),
+    ];
+    for answer in &answers {
+        let ran = place.run_in(&now, &["replay", &answer.assertions()[0]]);
+        assert_eq!((ran.code, ran.out.trim_end()), (Some(0), answer.text()), "{}", ran.err);
+    }
+    let shown = place.run(&["ledger", "show", &answers[0].assertions()[0]]).succeeded();
+    assert!(
+        shown.contains(r#""payer_check":"when-known""#) || shown.contains(r#""payer_check": "when-known""#),
+        "{shown}"
+    );
+}
+
+#[test]
 fn replay_works_beside_a_server_that_is_running() {
     let place = Place::empty();
     let server = place.serve();

@@ -96,6 +96,7 @@ fn h22_a_card_that_is_unknown_or_another_s_is_not_found_in_the_same_words() {
         cards: vec![card.to_owned()],
         determinations: "[]".to_owned(),
         learned: "{}".to_owned(),
+        manner: "{}".to_owned(),
         took_micros: 0,
         status: 200,
         request: "{}".into(),
