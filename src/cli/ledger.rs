@@ -1,5 +1,6 @@
 //! `covenant ledger …`: looks back at what is recorded, and after the ledger itself.
 
+mod backup;
 mod export;
 
 use std::io::Write;
@@ -47,8 +48,19 @@ pub(super) enum Action {
         #[arg(long)]
         less_than_six_years_is_lawful_here: bool,
     },
-    /// Walk the hash chains and name every record that is changed, missing or out of order.
+    /// Walk the hash chains and name every record that is changed, missing or out of order; and what is missing or changed
+    /// of nodes, keys, policy sets and the schema.
     Verify,
+    /// Write a whole copy of the ledger's file, which may be in use. (A database has its own tools for that.)
+    Backup {
+        /// A file that is not there yet.
+        file: PathBuf,
+    },
+    /// Put a copy in the place of the ledger, where there is none, if `verify` finds it whole.
+    Restore {
+        /// A file that `backup` made.
+        file: PathBuf,
+    },
 }
 
 /// What is known of the entries that are looked for.
@@ -82,7 +94,9 @@ pub(super) struct Wanted {
 
 /// Runs the command.
 pub(super) fn run(settings: &Settings, action: &Action) -> Result<(), CommandError> {
-    must_be_there(&settings.ledger)?;
+    if !matches!(action, Action::Restore { .. }) {
+        must_be_there(&settings.ledger)?;
+    }
     match action {
         Action::Show { id } => show(settings, id),
         Action::Search(wanted) => search(settings, wanted),
@@ -92,6 +106,8 @@ pub(super) fn run(settings: &Settings, action: &Action) -> Result<(), CommandErr
             prune(settings, *older_than, retention, *yes)
         }
         Action::Verify => verify(settings),
+        Action::Backup { file } => backup::backup(settings, file),
+        Action::Restore { file } => backup::restore(settings, file),
     }
 }
 

@@ -24,8 +24,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Seconds that a server answers on at most once it is told to stop: an hour.
 const LONGEST_DRAIN: u64 = 60 * 60;
 
-/// How long those who answered are waited for until they have let go of the ledger. They end with the server.
-const LET_GO: Duration = Duration::from_secs(5);
+/// How long it is waited for the last calls to let go of the ledger, so that it can be closed. They were given time to end
+/// before.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
@@ -38,7 +39,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
     let ledger = record::open(&settings.ledger)?;
     let files: Vec<_> = files.into_iter().map(|file| (file.path, file.bytes)).collect();
     ledger.keep_policy_set(&set.hash, &files)?;
-    let directory = directory(settings)?;
+    ledger.serve()?;
+    let directory = directory(settings)?.map(Arc::new);
     let doorman = Doorman::of(settings)?.map(|doorman| Arc::new(doorman.sharing(ledger.shared_tokens())));
     let ehr = Ehr::new(&askable(settings, doorman.as_deref()))?;
     let tls = tls::config(&settings.tls, tls::LOOK)?;
@@ -69,23 +71,17 @@ pub(super) fn run(settings: &Settings) -> Result<(), CommandError> {
         .with_doorman(doorman.clone())
         .with_tls(tls)
         .with_proxies(settings.tls.proxies.clone());
-    if let Some(directory) = directory {
-        app = app.with_directory(Arc::new(directory));
+    if let Some(directory) = directory.clone() {
+        app = app.with_directory(directory);
     }
     let watch = watch(settings, &app, policies, &ledger, doorman.zip(Some(servers)));
     let stopped = until_stopped(listener, ops, app, &ledger, settings.drain_seconds);
     drop(watch);
-    closed(ledger);
-    stopped
-}
-
-/// Closes the ledger, which whoever lets go of it last does: others are waited for.
-fn closed(ledger: Arc<dyn Ledger>) {
-    let asked = Instant::now();
-    while Arc::strong_count(&ledger) > 1 && asked.elapsed() < LET_GO {
-        thread::sleep(Duration::from_millis(5));
+    // In this order: what is closed last tidies the WAL away, and that is the ledger's to do.
+    if !(directory.is_none_or(is_closed) && is_closed(ledger)) {
+        telemetry::ledger::not_closed();
     }
-    drop(ledger);
+    stopped
 }
 
 /// Looks whether the files of policies and of clients have changed, as often as it is said. What is given back looks at
@@ -154,4 +150,13 @@ fn until_stopped(
         return Err(LedgerError::Poisoned.into());
     }
     Ok(())
+}
+
+/// Closes what is left to nobody else, once that is so; whether it was, before long.
+fn is_closed<T: ?Sized>(shared: Arc<T>) -> bool {
+    let until = Instant::now() + CLOSING;
+    while Arc::strong_count(&shared) > 1 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(5));
+    }
+    Arc::strong_count(&shared) == 1
 }

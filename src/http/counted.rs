@@ -57,6 +57,7 @@ fn kind(error: LedgerError) -> &'static str {
         LedgerError::Unavailable(_) => "unavailable",
         LedgerError::Poisoned => "stopped",
         LedgerError::Corrupt => "damaged",
+        LedgerError::Moved => "moved",
         LedgerError::Duplicate => "duplicate",
         LedgerError::Unstorable => "unstorable",
         // These are found when a ledger is opened, before anything serves.

@@ -3,6 +3,7 @@
 //! What it cannot show by itself is a tail cut off by someone who also sets back where the node says that it stands.
 //! Compare the [`Verdict`]'s heads with a [`Receipt`](super::Receipt) kept elsewhere.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -19,7 +20,7 @@ pub(super) const NOTHING_BEFORE: Hash = [0; 32];
 const DOMAIN: &[u8] = b"covenant ledger record, version 3";
 
 /// Flaws that are told of one node; a ledger that has more is not told apart by them.
-const MOST_FLAWS: usize = 100;
+pub(super) const MOST_FLAWS: usize = 100;
 
 /// The hash of a row: over all its columns as they are stored, and so over the hash of the row before.
 pub(super) fn seal(row: &Row) -> Hash {
@@ -61,10 +62,20 @@ pub struct Verdict {
     pub feedback: u64,
     /// How many records were removed but for their hashes.
     pub pruned: u64,
+    /// What was done to the ledger beside its records.
+    pub damage: Vec<Damage>,
+    /// The policy sets that records name, by their hashes.
+    pub policy_sets: BTreeSet<String>,
 }
 
 impl Verdict {
-    /// The first thing that is wrong.
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.flaw().is_none() && self.damage.is_empty()
+    }
+
+    /// The first thing that is wrong with a chain.
     #[must_use]
     pub fn flaw(&self) -> Option<Flaw> {
         self.chains.iter().find_map(|chain| chain.flaws.first().copied())
@@ -111,6 +122,33 @@ impl fmt::Display for Flaw {
     }
 }
 
+/// Something that was done to a ledger beside the records of its chains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// A node is not listed, though there must be one of this number.
+    NoNode(i64),
+    /// A data key is not there, and payloads are encrypted with it.
+    NoKey(i64),
+    /// A table, an index, a trigger or a function is missing, changed, or was added.
+    Schema(String),
+    /// A policy set that records name is not there.
+    NoPolicySet(String),
+    /// A policy set is not the one that its hash is of.
+    OtherPolicySet(String),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoNode(node) => write!(f, "node {node} was removed from the list of nodes"),
+            Self::NoKey(key) => write!(f, "data key {key} was removed: payloads that it encrypts cannot be read"),
+            Self::Schema(what) => write!(f, "the schema was changed: {what}"),
+            Self::NoPolicySet(hash) => write!(f, "policy set {hash} was removed, and records name it"),
+            Self::OtherPolicySet(hash) => write!(f, "policy set {hash} was changed"),
+        }
+    }
+}
+
 /// A walk along a chain, one row at a time.
 #[derive(Debug)]
 pub(super) struct Walk {
@@ -143,6 +181,11 @@ impl Walk {
             self.found(flaw);
             false
         })
+    }
+
+    /// Passes over the rows up to `seq`, which were removed since the walk began; the last of them had the hash `head`.
+    pub(super) fn skip(&mut self, seq: i64, head: Hash) {
+        (self.seq, self.head) = (seq, head);
     }
 
     /// Something is wrong.

@@ -29,6 +29,13 @@ pub enum LedgerError {
     /// could make it lie. Answer no more, exit, and look at the disk before starting again.
     #[error("the ledger has stopped for good because the disk failed to keep what was written")]
     Poisoned,
+    /// The file is not the one that was opened any more: it was replaced or deleted under the server. Nothing that is
+    /// written now would be found again. Put it back; where another file is meant to be there, start again.
+    #[error(
+        "the ledger's file, its -wal or its -shm was replaced or deleted under the server: put back what was there, or \
+         start the server again"
+    )]
+    Moved,
     /// The file is damaged or was tampered with. Do not serve from it.
     #[error(
         "the ledger is damaged: keep the file and its -wal for inspection, put back the last backup that \
@@ -54,6 +61,26 @@ pub enum LedgerError {
          Covenant that made it, and let ledger.path name a new file"
     )]
     Older(i64),
+    /// The file is an earlier Covenant's ledger, of this version, which is only looked at. It is upgraded in place when it is
+    /// opened to be written to.
+    #[error(
+        "the file is a ledger of version {0}: start the server with it, or restore it as a backup, and it is upgraded in place"
+    )]
+    NotUpgraded(i64),
+    /// There is a ledger in the place where one is to be put. Move it away, with the files beside it.
+    #[error("there is a ledger in its place already, or a -wal or -shm of one: move them away first")]
+    There,
+    /// A file that is to be put in place has a WAL or a journal beside it, so that it is not whole by itself.
+    #[error(
+        "the file has a -wal or a -journal beside it, so it is not whole by itself: make copies with `covenant ledger backup`"
+    )]
+    HasWal,
+    /// A database is copied and put back by PostgreSQL's own tools.
+    #[error(
+        "the ledger is a PostgreSQL database (ledger.url): make a backup with pg_dump or pg_basebackup, put it back with \
+         pg_restore, and look at it with `covenant ledger verify`"
+    )]
+    OwnTools,
     /// A payload is encrypted with a key that was not given, or payloads are and no key was. Name it in `ledger.keys_file`.
     #[error("the ledger's payloads are encrypted, and the key that opens them is not among the ledger.keys")]
     NoKey,

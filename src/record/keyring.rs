@@ -20,7 +20,7 @@ const LENGTH: usize = 32;
 const NONCE: usize = 24;
 
 /// The number of the data key that no payload is encrypted with: it hides what entries are found by.
-const HIDING: i64 = 1;
+pub(super) const HIDING: i64 = 1;
 
 /// Why a text holds no master keys. It never quotes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -93,6 +93,7 @@ impl MemberDirectory {
         let queue = Arc::new(Mutex::new(queue));
         let there = Arc::new(AtomicBool::new(false));
         let mut readers = Vec::with_capacity(READERS);
+        open::upgrade(ledger, LOCK_WAIT)?;
         for _ in 0..READERS {
             let connection = open::archive(ledger, LOCK_WAIT)?;
             // The ledger's own connections look after the WAL, and must not after a failed fsync.

@@ -22,9 +22,11 @@ mod search;
 mod shelf;
 mod sqlite;
 mod state;
+mod verify;
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,7 +34,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use chain::{Flaw, Hash, Verdict, Walked};
+pub use chain::{Damage, Flaw, Hash, Verdict, Walked};
 pub use draft::Draft;
 pub use entry::{Entry, body_hash};
 pub use error::{LedgerError, Trouble};
@@ -43,7 +45,7 @@ pub use members::{ImportError, Imported, MemberDirectory, import, import_bytes, 
 pub use postgres::{PostgresLedger, Server};
 pub use prune::{prunable, prune};
 pub use search::Search;
-pub use shelf::{Node, Shelf};
+pub use shelf::{Node, Removed, Shelf, Stretch};
 pub use sqlite::{Bounds, SqliteLedger};
 
 use crate::auth::Shared;
@@ -119,6 +121,17 @@ impl Receipt {
     }
 }
 
+/// How far it has come that nothing of removed records is left in a ledger's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tidied {
+    /// There is more to do.
+    More,
+    /// Somebody is reading what is to be emptied: it has to be tried again.
+    Waiting,
+    /// All is done.
+    Done,
+}
+
 /// The files of a policy set: name and content, in the order they were kept in.
 pub type PolicyFiles = Vec<(String, Vec<u8>)>;
 
@@ -146,6 +159,21 @@ pub trait Ledger: Send + Sync {
     /// Removes the next records of a node up to a place, at most so many, but for their hashes; how many went. Only
     /// [`prune`] calls it, which first keeps that they go.
     fn remove(&self, node: i64, through: i64, most: u32) -> Result<u64, LedgerError>;
+
+    /// Takes the next step towards files in which nothing of removed records is left. Only [`prune`] calls it.
+    fn tidy(&self) -> Result<Tidied, LedgerError> {
+        Ok(Tidied::Done)
+    }
+
+    /// Notes that a server serves from it from now on, until it is closed. Blocks.
+    fn serve(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    /// Whether it was a copy of a ledger in use when it was opened: what was only in that one's WAL may be missing.
+    fn is_a_copy(&self) -> bool {
+        false
+    }
 
     /// Whether an append can be hoped to succeed: for readiness probes. Never waits for long.
     fn ready(&self) -> Result<(), LedgerError>;
@@ -282,6 +310,29 @@ pub fn archive(settings: &LedgerSettings) -> Result<Arc<dyn Ledger>, LedgerError
         Some(server) => Arc::new(PostgresLedger::archive(&server, &masters)?),
         None => Arc::new(SqliteLedger::archive(&settings.path, &masters)?),
     })
+}
+
+/// Writes a copy of the ledger of the settings, whole, to a file that is not there yet. It may be in use. Blocks.
+///
+/// # Errors
+/// [`LedgerError::OwnTools`] where it is a database; otherwise what is wrong.
+pub fn backup(settings: &LedgerSettings, to: &Path) -> Result<(), LedgerError> {
+    if settings.url.is_some() { Err(LedgerError::OwnTools) } else { sqlite::backup::backup(&settings.path, to) }
+}
+
+/// Puts a copy that [`backup`] made in the place of the settings' ledger, if it is accepted; whether it was. Blocks.
+///
+/// # Errors
+/// [`LedgerError::OwnTools`] where it is a database; otherwise what is wrong. Then nothing is put anywhere.
+pub fn restore(
+    settings: &LedgerSettings,
+    from: &Path,
+    accept: impl FnOnce(&dyn Ledger) -> Result<bool, LedgerError>,
+) -> Result<bool, LedgerError> {
+    if settings.url.is_some() {
+        return Err(LedgerError::OwnTools);
+    }
+    sqlite::backup::restore(from, &settings.path, &masters(settings)?, accept)
 }
 
 fn server(settings: &LedgerSettings) -> Option<Server> {

@@ -1,15 +1,24 @@
 //! Removing what is too old to be kept, but for its hash (FAULTS L08): the chain still holds, and says so.
 
+use std::thread;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Kind};
 use super::reads::Reads;
 use super::shelf::{Node, Span};
-use super::{Ledger, LedgerError, wait};
+use super::{Ledger, LedgerError, Tidied, wait};
 
 /// Records that are removed in one transaction: what is appended meanwhile waits for no more than these.
 const BATCH: u32 = 200;
+
+/// What is left to others between two steps of tidying up.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How often it is waited for whoever reads what is to be emptied: some ten seconds.
+const WAITS: u32 = 2000;
 
 /// What is stored of a pruning, before anything is removed.
 #[derive(Serialize, Deserialize)]
@@ -37,6 +46,8 @@ pub fn prune(
 ) -> Result<u64, LedgerError> {
     let through = through(ledger, before)?;
     if through.iter().all(|(node, last)| *last == node.pruned) {
+        // An earlier pruning may have been broken off before its end.
+        tidy(ledger)?;
         return Ok(0);
     }
     let through = through.into_iter().map(|(node, last)| (node.number, last)).collect();
@@ -53,7 +64,23 @@ pub fn prune(
             }
         }
     }
+    tidy(ledger)?;
     Ok(removed)
+}
+
+/// Lets nothing of removed records be left in the ledger's files, in steps between which others are kept.
+fn tidy(ledger: &dyn Ledger) -> Result<(), LedgerError> {
+    let mut waited = 0;
+    loop {
+        match ledger.tidy()? {
+            Tidied::Done => return Ok(()),
+            Tidied::More => {}
+            Tidied::Waiting if waited < WAITS => waited += 1,
+            // Somebody reads without an end. What was removed leaves the WAL with the next pruning, or when all is closed.
+            Tidied::Waiting => return Err(LedgerError::Locked),
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// How many records [`prune`] would remove. Nothing is kept of the question.

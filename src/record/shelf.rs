@@ -50,6 +50,28 @@ pub struct Span {
     pub(super) before: i64,
 }
 
+/// The next rows of a node's chain, and what they are held against, as all of it was at one moment.
+#[derive(Debug, Default)]
+pub struct Stretch {
+    /// The node as it is listed; none if it is not.
+    pub(super) node: Option<Node>,
+    /// The rows. Those that were removed by then are not among them.
+    pub(super) rows: Vec<Row>,
+    /// The places of rows that an index does not lead to by one of the rows' own keys.
+    pub(super) hidden: Vec<i64>,
+    /// What is left of the records before the rows, where some after the place that was asked for were removed.
+    pub(super) removed: Option<Removed>,
+}
+
+/// What is left of records that were removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Removed {
+    /// The hash of the last of them, if it is there.
+    pub(super) last: Option<Hash>,
+    /// How many hashes there are.
+    pub(super) hashes: i64,
+}
+
 /// The rows of a ledger, in one engine or another. Each call waits for the disk or the network.
 pub trait Shelf: Send + Sync {
     /// What the engine is called.
@@ -67,8 +89,18 @@ pub trait Shelf: Send + Sync {
     /// The next rows in time, of all nodes: by `at`, then node, then place; after a place, at most so many.
     fn between(&self, span: Span, after: Option<Place>, most: u32) -> Result<Vec<Row>, LedgerError>;
 
-    /// The places of some of these rows that an index does not lead to by one of the rows' own keys.
-    fn unindexed(&self, rows: &[Row]) -> Result<Vec<i64>, LedgerError>;
+    /// The next rows of a node's chain after a place, at most so many, with what they are held against. All of it is read
+    /// in one transaction.
+    fn stretch(&self, node: i64, after: i64, most: u32) -> Result<Stretch, LedgerError>;
+
+    /// The numbers of all nodes that records or hashes are of, in their order.
+    fn writers(&self) -> Result<Vec<i64>, LedgerError>;
+
+    /// What of the schema is not as it was made, in words.
+    fn misshapen(&self) -> Result<Vec<String>, LedgerError>;
+
+    /// The hashes of the policy sets that are kept.
+    fn sets(&self) -> Result<Vec<String>, LedgerError>;
 
     /// Where the record of an id is.
     fn place(&self, id: &Key) -> Result<Option<Place>, LedgerError>;
@@ -92,9 +124,6 @@ pub trait Shelf: Send + Sync {
 
     /// The hash of a record that was removed.
     fn hash(&self, node: i64, seq: i64) -> Result<Option<Hash>, LedgerError>;
-
-    /// How many hashes of a node's removed records there are.
-    fn hashes(&self, node: i64) -> Result<i64, LedgerError>;
 
     /// The wrapped data keys.
     fn keys(&self) -> Result<Vec<Wrapped>, LedgerError>;

@@ -37,6 +37,25 @@ pub fn answer_is_not_kept(id: impl Display, error: impl Display) {
     tracing::error!(%id, %error, "AN ANSWER IS GIVEN THAT IS NOT IN THE LEDGER, as ledger.on_failure says");
 }
 
+/// An earlier version's ledger is this version's from now on.
+pub fn upgraded() {
+    tracing::info!("the ledger was an earlier version's; its schema is upgraded");
+}
+
+/// A copy is opened whose original was in use when it was made.
+pub fn is_a_copy_of_one_in_use() {
+    tracing::error!(
+        "THE LEDGER IS A COPY that was made while a server wrote to it, or it was moved after its server was killed: \
+         what was only in the -wal file then may be missing. Compare `covenant ledger verify` with heads kept elsewhere, \
+         and make copies with `covenant ledger backup`"
+    );
+}
+
+/// It is still in use, so it was not closed.
+pub fn not_closed() {
+    tracing::warn!("the ledger was still in use at the end, and was not closed; its -wal file belongs to it");
+}
+
 /// Nobody can be looked up.
 pub fn members_cannot_be_read(error: impl Display) {
     tracing::error!(%error, "the member directory could not be read");

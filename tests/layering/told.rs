@@ -13,7 +13,7 @@ const TEXTS: [&str; 7] = ["String", "Value", "RawValue", "Bytes", "Cow", "str", 
 
 /// Types with texts that are printed, since their texts are our own: of the policy set, of the operator's files, registrations and tables,
 /// places in a request without its values, names of members that a schema has.
-const OUR_OWN: [&str; 43] = [
+const OUR_OWN: [&str; 45] = [
     "About",
     "Candidate",
     "ClientKeys",
@@ -21,6 +21,7 @@ const OUR_OWN: [&str; 43] = [
     "ClientsError",
     "Coding",
     "ContactPoint",
+    "Damage",
     "Determined",
     "Documentation",
     "Doorman",
@@ -54,6 +55,7 @@ const OUR_OWN: [&str; 43] = [
     "Topic",
     "Trace",
     "Trouble",
+    "Verdict",
     "VerifiedClient",
     "Walked",
     "Wrapped",

@@ -14,6 +14,9 @@ use crate::support::{Place, postgres};
 
 const ONE: &str = "1:0101010101010101010101010101010101010101010101010101010101010101";
 
+/// The policy set that has no files, which entries of these tests were answered under.
+pub const NO_POLICIES: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// A ledger that can be opened again and again.
 pub trait Engine {
     /// Opens it.
@@ -48,7 +51,7 @@ pub fn entry(assertions: &[&str]) -> Entry {
         hook_instance: "0d1f".into(),
         client: "https://ehr.example/fhir".into(),
         crd_version: "2.2".into(),
-        policy_set: "ab".repeat(32),
+        policy_set: NO_POLICIES.into(),
         tenant: "north".into(),
         policies: vec!["633".into(), "default".into()],
         members: vec!["M-1".into()],
@@ -226,6 +229,26 @@ fn l08_what_is_too_old_goes_but_for_its_hash(engine: &dyn Engine) {
     holds(&*ledger);
 }
 
+fn records_stay_in_order_though_the_clock_jumps_back(engine: &dyn Engine) {
+    let ledger = plain(engine);
+    let start: Timestamp = "2026-03-31T23:59:00Z".parse().unwrap();
+    // Forward, into the next month, and back.
+    let minutes = [0, 5, 90_000, -40, 3];
+    for (number, minutes) in minutes.into_iter().enumerate() {
+        let entry = Entry { at: start + minutes.minutes(), ..entry(&[&format!("a{number}")]) };
+        assert_eq!(wait(ledger.append(entry)).unwrap().seq(), i64::try_from(number).unwrap() + 1);
+    }
+    holds(&*ledger);
+    let found = ledger.search(&Search { client: Some("https://ehr.example/fhir".into()), ..Search::default() }, 9);
+    let found: Vec<String> = found.unwrap().into_iter().flat_map(|entry| entry.assertions).collect();
+    assert_eq!(found, ["a2", "a1", "a4", "a0", "a3"]);
+    // None goes before its turn: the third is younger, and those after it wait for it.
+    let before = start + 10.minutes();
+    assert_eq!(prune(&*ledger, "officer", start + 90_001.minutes(), before, &mut |_| ()).unwrap(), 2);
+    holds(&*ledger);
+    assert!(ledger.find("a3").unwrap().is_some() && ledger.find("a1").unwrap().is_none());
+}
+
 fn payloads_are_encrypted_and_open_with_the_next_key_too(engine: &dyn Engine) {
     let one = MasterKeys::read(ONE).unwrap();
     let two = MasterKeys::read(&format!("2:{}\n{ONE}", "02".repeat(32))).unwrap();
@@ -291,6 +314,7 @@ on_both!(
     all_entries_of_a_span_come_in_order_with_their_feedback,
     l06_a_look_is_kept_with_who_and_at_what,
     l08_what_is_too_old_goes_but_for_its_hash,
+    records_stay_in_order_though_the_clock_jumps_back,
     payloads_are_encrypted_and_open_with_the_next_key_too,
     policy_sets_are_kept_once,
     a_thousand_at_once_are_all_found_and_in_one_chain,

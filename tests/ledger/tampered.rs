@@ -2,7 +2,7 @@
 
 use covenant::record::{Ledger, MasterKeys, PostgresLedger, Server, wait};
 
-use super::engines::entry;
+use super::engines::{NO_POLICIES, entry};
 use crate::support::postgres::{self, Database};
 use crate::support::{Place, Ran};
 
@@ -13,7 +13,7 @@ fn nine() -> Option<Database> {
     for number in 1..=9 {
         wait(ledger.append(entry(&[&format!("a{number}")]))).unwrap();
     }
-    ledger.keep_policy_set("h", &[]).unwrap();
+    ledger.keep_policy_set(NO_POLICIES, &[]).unwrap();
     Some(database)
 }
 

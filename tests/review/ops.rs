@@ -9,6 +9,7 @@ use std::time::Duration;
 use covenant::config::Role;
 use covenant::http;
 use covenant::http::ops::Ops;
+use covenant::policy::load;
 use covenant::record::{Entry, Ledger, LedgerError, MasterKeys, PostgresLedger, Search, Server, wait};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,6 +33,13 @@ const ROUTES: [&str; 8] = [
 
 fn app() -> TestApp {
     TestApp::operated(TestLedger::ordinary())
+}
+
+/// The policies that it serves with are in its ledger, as a server's are.
+fn keeps_policies(app: &TestApp) {
+    let files = fhir_resources::embedded();
+    let hash = load::hash(&files);
+    app.keeps_policies(&hash, &files.into_iter().map(|file| (file.path, file.bytes)).collect::<Vec<_>>());
 }
 
 fn get(app: &TestApp, path: &str) -> Reply {
@@ -207,6 +215,7 @@ fn what_lies_in_postgresql_is_shown_the_same_way() {
     let Some(database) = postgres::shared() else { return };
     let server = Server { patience: Duration::from_secs(20), ..Server::at(&database.url(), "one") };
     let ledger = Arc::new(PostgresLedger::open(&server, &MasterKeys::default()).unwrap());
+    super::both::keep_policies(&*ledger);
     let entry = Entry { id: Uuid::new_v4(), ..refused(400, "value", "No.") };
     wait(ledger.append(entry.clone())).unwrap();
     let (app, socket) = (Arc::new(app_with(ledger.clone())), TcpListener::bind("127.0.0.1:0").unwrap());
@@ -264,6 +273,7 @@ fn an_export_that_nobody_reads_holds_nobody_up() {
 #[test]
 fn verify_says_in_words_and_figures_how_far_the_chain_holds() {
     let app = app();
+    keeps_policies(&app);
     app.sign(order("47383")).decided();
     let reply = get(&app, "/ledger/verify");
     let said = reply.json();

@@ -221,6 +221,12 @@ impl Served {
         Ran { code, out, err }
     }
 
+    /// Tells it to end (`kill -TERM`), and waits until it has; what it has said.
+    pub fn is_told_to_end(self) -> Ran {
+        self.is_told_to_stop();
+        self.ends()
+    }
+
     /// Kills it as a power cut would (`kill -9`), and gives back what it wrote: standard output and standard error.
     pub fn kill(mut self) -> (String, String) {
         self.running.kill()

@@ -6,6 +6,7 @@ mod parts;
 mod remove;
 mod shelf;
 mod tokens;
+mod walk;
 mod writer;
 
 use std::fmt;

@@ -16,7 +16,10 @@ use crate::record::keyring::{Keyring, MasterKeys};
 use crate::record::{LedgerError, Trouble};
 
 /// The version of `schema.sql`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+
+/// What makes the next version of an earlier one, which is kept in place: the earlier version, and the statements.
+const UPGRADES: [(i64, &str); 1] = [(1, include_str!("from_1.sql"))];
 
 /// Held by whoever changes tables: `cvnt`. No two nodes make them at once.
 pub(super) const LOCK: i64 = 0x6376_6e74;
@@ -195,13 +198,24 @@ async fn migrate(transaction: &Transaction<'_>) -> Result<(), LedgerError> {
     let version = transaction.query_one("SELECT max(version) FROM ledger_versions", &[]).await?;
     match version.try_get::<_, Option<i64>>(0)? {
         Some(SCHEMA_VERSION) => {}
-        Some(_) => return Err(LedgerError::Foreign),
+        Some(version) => upgrade(transaction, version).await?,
         None => {
             transaction.batch_execute(include_str!("schema.sql")).await?;
             transaction.execute("INSERT INTO ledger_versions VALUES ($1)", &[&SCHEMA_VERSION]).await?;
         }
     }
     Ok(transaction.batch_execute(include_str!("tokens.sql")).await?)
+}
+
+/// Makes this version of an earlier one, in the transaction that enters the node. A later one is refused.
+async fn upgrade(transaction: &Transaction<'_>, version: i64) -> Result<(), LedgerError> {
+    let first = UPGRADES.iter().position(|(from, _)| *from == version).ok_or(LedgerError::Foreign)?;
+    for (from, sql) in UPGRADES.iter().skip(first) {
+        transaction.batch_execute(sql).await?;
+        transaction.execute("INSERT INTO ledger_versions VALUES ($1)", &[&from.saturating_add(1)]).await?;
+    }
+    crate::telemetry::ledger::upgraded();
+    Ok(())
 }
 
 async fn node(transaction: &Transaction<'_>, name: &str) -> Result<i64, LedgerError> {

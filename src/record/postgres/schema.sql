@@ -1,4 +1,4 @@
--- The ledger in PostgreSQL, version 1. Nothing in it is ever altered; what is removed leaves its hash.
+-- The ledger in PostgreSQL, version 2. Nothing in it is ever altered; what is removed leaves its hash.
 -- The tables are those of the SQLite ledger; see there for what is in them.
 
 CREATE TABLE ledger_nodes (
@@ -85,6 +85,8 @@ CREATE TRIGGER terms_keep BEFORE UPDATE ON ledger_terms FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER terms_hold BEFORE DELETE ON ledger_terms FOR EACH ROW EXECUTE FUNCTION ledger_hold();
 CREATE TRIGGER hashes_keep BEFORE UPDATE OR DELETE ON ledger_hashes FOR EACH ROW EXECUTE FUNCTION ledger_keep();
 CREATE TRIGGER policies_keep BEFORE UPDATE OR DELETE ON ledger_policy_sets FOR EACH ROW EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER nodes_hold BEFORE DELETE ON ledger_nodes FOR EACH ROW EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER keys_hold BEFORE DELETE ON ledger_keys FOR EACH ROW EXECUTE FUNCTION ledger_keep();
 
 -- No table is emptied at once. The parts have this of their own, from when they are made.
 CREATE TRIGGER records_stay BEFORE TRUNCATE ON ledger_records FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
@@ -92,3 +94,5 @@ CREATE TRIGGER ids_stay BEFORE TRUNCATE ON ledger_ids FOR EACH STATEMENT EXECUTE
 CREATE TRIGGER terms_stay BEFORE TRUNCATE ON ledger_terms FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
 CREATE TRIGGER hashes_stay BEFORE TRUNCATE ON ledger_hashes FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
 CREATE TRIGGER policies_stay BEFORE TRUNCATE ON ledger_policy_sets FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER nodes_stay BEFORE TRUNCATE ON ledger_nodes FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();
+CREATE TRIGGER keys_stay BEFORE TRUNCATE ON ledger_keys FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep();

@@ -3,13 +3,13 @@
 use deadpool_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
-use super::PostgresLedger;
+use super::{PostgresLedger, walk};
 use crate::record::LedgerError;
 use crate::record::chain::{Hash, NOTHING_BEFORE};
 use crate::record::key::Key;
 use crate::record::keyring::Wrapped;
 use crate::record::row::{Place, Row};
-use crate::record::shelf::{Node, Shelf, Span};
+use crate::record::shelf::{Node, Shelf, Span, Stretch};
 
 /// The columns, in the order that [`read`] reads them in.
 pub(super) const COLUMNS: &str =
@@ -37,7 +37,7 @@ fn read_place(row: &tokio_postgres::Row) -> Result<Place, LedgerError> {
     Ok(Place { node: row.try_get(0)?, seq: row.try_get(1)?, at: row.try_get(2)? })
 }
 
-fn read_node(row: &tokio_postgres::Row) -> Result<Node, LedgerError> {
+pub(super) fn read_node(row: &tokio_postgres::Row) -> Result<Node, LedgerError> {
     let hash = row.try_get::<_, Vec<u8>>(3)?.try_into().unwrap_or(NOTHING_BEFORE);
     let head = (row.try_get(2)?, hash);
     Ok(Node { number: row.try_get(0)?, name: row.try_get(1)?, head, pruned: row.try_get(4)? })
@@ -65,7 +65,7 @@ pub(super) async fn keys(client: &tokio_postgres::Client) -> Result<Vec<Wrapped>
 }
 
 /// Columns of places, for `unnest`.
-fn columns(places: &[Place]) -> [Vec<i64>; 3] {
+pub(super) fn columns(places: &[Place]) -> [Vec<i64>; 3] {
     [
         places.iter().map(|place| place.node).collect(),
         places.iter().map(|place| place.seq).collect(),
@@ -130,29 +130,22 @@ impl Shelf for PostgresLedger {
         })
     }
 
-    fn unindexed(&self, rows: &[Row]) -> Result<Vec<i64>, LedgerError> {
-        let unnested = |keys: fn(&Row) -> Vec<Key>| {
-            let of = |row: &Row| keys(row).into_iter().map(|key| (key.to_vec(), row.place())).collect::<Vec<_>>();
-            let (keys, places): (Vec<Vec<u8>>, Vec<Place>) = rows.iter().flat_map(of).unzip();
-            let [node, seq, at] = columns(&places);
-            (keys, node, seq, at)
-        };
-        let ids = unnested(|row| row.ids().collect());
-        let terms = unnested(|row| row.terms().collect());
+    fn stretch(&self, node: i64, after: i64, most: u32) -> Result<Stretch, LedgerError> {
+        self.ask(move |client| async move { walk::stretch(client, node, after, most).await })
+    }
+
+    fn writers(&self) -> Result<Vec<i64>, LedgerError> {
+        self.ask(|client| async move { walk::writers(&client).await })
+    }
+
+    fn misshapen(&self) -> Result<Vec<String>, LedgerError> {
+        self.ask(|client| async move { walk::misshapen(&client).await })
+    }
+
+    fn sets(&self) -> Result<Vec<String>, LedgerError> {
         self.ask(|client| async move {
-            let mut hidden = Vec::new();
-            for (index, key, (keys, node, seq, at)) in [("ledger_ids", "id", ids), ("ledger_terms", "term", terms)] {
-                let sql = format!(
-                    "SELECT p.seq FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) AS p (key, node, seq, at)
-                     WHERE NOT EXISTS (SELECT 1 FROM {index} AS i
-                         WHERE i.{key} = p.key AND i.node = p.node AND i.seq = p.seq AND i.at = p.at)"
-                );
-                let seqs: Vec<i64> = all(&client, &sql, &[&keys, &node, &seq, &at], |row| Ok(row.try_get(0)?)).await?;
-                hidden.extend(seqs);
-            }
-            hidden.sort_unstable();
-            hidden.dedup();
-            Ok(hidden)
+            let sql = "SELECT hash FROM ledger_policy_sets ORDER BY hash";
+            all(&client, sql, &[], |row| Ok(row.try_get(0)?)).await
         })
     }
 
@@ -209,14 +202,6 @@ impl Shelf for PostgresLedger {
             let sql = "SELECT hash FROM ledger_hashes WHERE node = $1 AND seq = $2";
             let hashes = all(&client, sql, &[&node, &seq], |row| Ok(row.try_get::<_, Vec<u8>>(0)?)).await?;
             Ok(hashes.into_iter().next().map(|hash| hash.try_into().unwrap_or(NOTHING_BEFORE)))
-        })
-    }
-
-    fn hashes(&self, node: i64) -> Result<i64, LedgerError> {
-        self.ask(move |client| async move {
-            let sql = "SELECT count(*) FROM ledger_hashes WHERE node = $1";
-            let counts = all(&client, sql, &[&node], |row| Ok(row.try_get(0)?)).await?;
-            counts.first().copied().ok_or(LedgerError::Corrupt)
         })
     }
 

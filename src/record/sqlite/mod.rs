@@ -1,7 +1,11 @@
 //! The ledger in one SQLite file: many may ask, one thread writes.
 
+pub(super) mod backup;
 mod batch;
+mod files;
 pub(super) mod open;
+mod schema;
+mod served;
 mod shelf;
 pub(super) mod writer;
 
@@ -21,7 +25,8 @@ use super::reads::Reads;
 use super::row::Loose;
 use super::shelf::Shelf;
 use super::state::State;
-use super::{Draft, Ledger, LedgerError, Receipt, policies};
+use super::{Draft, Ledger, LedgerError, Receipt, Tidied, policies};
+use files::{Files, Identity};
 use writer::{Job, Writer};
 
 /// The number of the one node that a file has.
@@ -55,6 +60,10 @@ pub struct SqliteLedger {
     reader: Mutex<Connection>,
     keyring: Keyring,
     state: State,
+    /// What is written to; none in a ledger that is only looked at.
+    files: Option<Files>,
+    /// Whether it was a copy of one in use when it was opened.
+    copy: bool,
 }
 
 impl SqliteLedger {
@@ -75,9 +84,15 @@ impl SqliteLedger {
         let mut connection = open::writer(path, bounds.lock_wait)?;
         let keyring = keyring(&mut connection, masters)?;
         let state = State::well();
-        let writer = Writer::new(connection, bounds.lock_wait, state.clone())?;
-        let reader = Mutex::new(open::reader(path, bounds.lock_wait)?);
-        let mut ledger = Self { jobs: None, writer: None, reader, keyring, state };
+        let reader = open::reader(path, bounds.lock_wait)?;
+        let files = Files::of(path)?;
+        let copy = files.own().map_or(Ok(false), |own| served::is_a_copy(&reader, own))?;
+        if copy {
+            crate::telemetry::ledger::is_a_copy_of_one_in_use();
+        }
+        let writer = Writer::new(connection, bounds.lock_wait, state.clone(), files.clone())?;
+        let (reader, files) = (Mutex::new(reader), Some(files));
+        let mut ledger = Self { jobs: None, writer: None, reader, keyring, state, files, copy };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
             crate::telemetry::ledger::end_is_damaged(flaw);
             return Err(LedgerError::Corrupt);
@@ -97,8 +112,9 @@ impl SqliteLedger {
     pub fn archive(path: &Path, masters: &MasterKeys) -> Result<Self, LedgerError> {
         let connection = open::archive(path, Bounds::default().lock_wait)?;
         let keyring = Keyring::to_read(masters, &shelf::keys(&connection)?)?;
+        let copy = served::is_a_copy(&connection, Identity::of(path)?)?;
         let (reader, state) = (Mutex::new(connection), State::well());
-        Ok(Self { jobs: None, writer: None, reader, keyring, state })
+        Ok(Self { jobs: None, writer: None, reader, keyring, state, files: None, copy })
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -159,6 +175,22 @@ impl Ledger for SqliteLedger {
         outcome.recv().unwrap_or(Err(LedgerError::Poisoned))
     }
 
+    fn tidy(&self) -> Result<Tidied, LedgerError> {
+        let (reply, outcome) = blocking::channel();
+        self.send(Job::Tidy(reply))?;
+        outcome.recv().unwrap_or(Err(LedgerError::Poisoned))
+    }
+
+    fn serve(&self) -> Result<(), LedgerError> {
+        let (reply, outcome) = blocking::channel();
+        self.send(Job::Serve(reply))?;
+        outcome.recv().unwrap_or(Err(LedgerError::Poisoned))
+    }
+
+    fn is_a_copy(&self) -> bool {
+        self.copy
+    }
+
     fn ready(&self) -> Result<(), LedgerError> {
         if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
             return Err(LedgerError::Poisoned);
@@ -166,6 +198,11 @@ impl Ledger for SqliteLedger {
         if let Err(error) = self.state.now() {
             // Nobody may ask for anything to be kept while it is said that nothing can be. A full queue is a sign of life.
             _ = self.send(Job::Prove);
+            return Err(error);
+        }
+        // Nobody may have asked for anything to be kept since it went.
+        if let Some(Err(error)) = self.files.as_ref().map(Files::are_there) {
+            self.state.is(Err(error));
             return Err(error);
         }
         shelf::head(&self.reader())?;

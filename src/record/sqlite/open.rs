@@ -7,30 +7,26 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags};
 
-use super::NODE;
+use super::schema::{self, Stands};
 use crate::record::LedgerError;
-use crate::record::chain::NOTHING_BEFORE;
 
 /// The first release without the WAL-reset bug, which loses acknowledged commits.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Marks the file as a ledger: `cvnt`.
-const APPLICATION_ID: i64 = 0x6376_6e74;
-
-/// The version of `schema.sql`.
-const SCHEMA_VERSION: i64 = 3;
-
 /// Bytes in a page of a new file. Entries are some 8 KB: fewer pages to each than with the default of 4,096.
 const PAGE_SIZE: i64 = 8192;
+
+/// `auto_vacuum`: pages that are free are given back when that is asked for.
+const INCREMENTAL: i64 = 2;
 
 /// A file up to this size, in bytes, is checked whole when it is opened: a tenth of a second. Of a bigger one only the
 /// chain's end is, where a crash would have hurt it; `verify` checks the rest.
 const CHECKED_WHOLE: u64 = 64 * 1024 * 1024;
 
 /// Settings, the value to set and the value that must then be read back.
-const SETTINGS: [(&str, &str, &str); 9] = [
+const SETTINGS: [(&str, &str, &str); 10] = [
     ("journal_mode", "WAL", "wal"),
     // With WAL, anything less may lose acknowledged commits when the power fails.
     ("synchronous", "FULL", "2"),
@@ -45,6 +41,8 @@ const SETTINGS: [(&str, &str, &str); 9] = [
     // In KiB. With the default of 2,000 a large ledger's batch does not fit, and its pages are written more than once.
     ("cache_size", "-32000", "-32000"),
     ("trusted_schema", "OFF", "0"),
+    // What is removed is overwritten, so that nothing of it is left in the file.
+    ("secure_delete", "ON", "1"),
 ];
 
 /// The one connection that writes: makes the file if there is none, and checks it if there is.
@@ -55,15 +53,18 @@ pub(in crate::record) fn writer(path: &Path, lock_wait: Duration) -> Result<Conn
     create(path)?;
     let mut connection = connect(path, lock_wait)?;
     // Before any setting: another program's file is left as it is.
-    let fresh = is_fresh(&connection)?;
-    if fresh {
+    let stands = schema::stands(&connection)?;
+    if stands == Stands::Fresh {
         connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        // What is pruned is given back in steps: see `writer.rs`. It has to be said before there are tables.
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
     }
     settle(&connection)?;
-    if fresh {
-        make_schema(&mut connection)?;
-    }
+    // What is damaged is not upgraded.
     check(path, &connection)?;
+    if stands != Stands::Current {
+        schema::make(&mut connection)?;
+    }
     Ok(connection)
 }
 
@@ -79,11 +80,33 @@ pub(in crate::record) fn reader(path: &Path, lock_wait: Duration) -> Result<Conn
 /// A connection to look at a ledger that is there, whatever state its entries are in.
 pub(in crate::record) fn archive(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
     let connection = connect(path, lock_wait)?;
-    if is_fresh(&connection)? {
-        return Err(LedgerError::Foreign);
+    match schema::stands(&connection)? {
+        Stands::Current => {}
+        Stands::Fresh => return Err(LedgerError::Foreign),
+        Stands::Earlier(version) => return Err(LedgerError::NotUpgraded(version)),
     }
     settle(&connection)?;
     connection.pragma_update(None, "query_only", "ON")?;
+    Ok(connection)
+}
+
+/// Makes this version's of an earlier version's ledger that is there.
+pub(in crate::record) fn upgrade(path: &Path, lock_wait: Duration) -> Result<(), LedgerError> {
+    if matches!(schema::stands(&connect(path, lock_wait)?)?, Stands::Earlier(_)) {
+        drop(writer(path, lock_wait)?);
+    }
+    Ok(())
+}
+
+/// A connection to copy a ledger that is there into another file. It writes nothing to the ledger itself.
+pub(super) fn copier(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
+    let connection = connect(path, lock_wait)?;
+    if schema::stands(&connection)? == Stands::Fresh {
+        return Err(LedgerError::Foreign);
+    }
+    settle(&connection)?;
+    // Of the copy, also where the ledger is from before this was set.
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
     Ok(connection)
 }
 
@@ -111,8 +134,11 @@ fn create(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(error),
     }
-    // A file is durable once its name is.
-    #[cfg(unix)]
+    sync_folder(path)
+}
+
+/// Makes a file's name durable. A file is durable once its name is.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
         File::open(folder)?.sync_all()?;
@@ -120,24 +146,12 @@ fn create(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn connect(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
+pub(super) fn connect(path: &Path, lock_wait: Duration) -> Result<Connection, LedgerError> {
     // No mutex: each connection has one user at a time, by type. No URI: a path is a path.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(lock_wait)?;
     Ok(connection)
-}
-
-/// Whether the file is empty; an error if it is somebody else's.
-fn is_fresh(connection: &Connection) -> Result<bool, LedgerError> {
-    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (number("application_id")?, number("user_version")?) {
-        (0, 0) if tables == 0 => Ok(true),
-        (APPLICATION_ID, SCHEMA_VERSION) => Ok(false),
-        (APPLICATION_ID, older @ 1..SCHEMA_VERSION) => Err(LedgerError::Older(older)),
-        _ => Err(LedgerError::Foreign),
-    }
 }
 
 /// Sets every setting and reads it back: SQLite says nothing when it does not take one.
@@ -157,19 +171,6 @@ fn settle(connection: &Connection) -> Result<(), LedgerError> {
     Ok(())
 }
 
-fn make_schema(connection: &mut Connection) -> Result<(), LedgerError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have made it between the look and the lock.
-    if is_fresh(&transaction)? {
-        transaction.execute_batch(include_str!("schema.sql"))?;
-        let sql = "INSERT INTO nodes (node, name, seq, hash, pruned) VALUES (?1, 'this file', 0, ?2, 0)";
-        transaction.execute(sql, params![NODE, NOTHING_BEFORE])?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    }
-    Ok(transaction.commit()?)
-}
-
 fn check(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
     if fs::metadata(path)?.len() <= CHECKED_WHOLE {
         let report: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -184,6 +185,7 @@ fn check(path: &Path, connection: &Connection) -> Result<(), LedgerError> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+    use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
     use super::*;
 
     const WAIT: Duration = Duration::from_millis(200);
@@ -197,6 +199,7 @@ mod tests {
             let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
             assert_eq!((text.as_str(), number("synchronous"), number("wal_autocheckpoint")), ("wal", 2, 0));
             assert_eq!((number("busy_timeout"), number("page_size")), (200, PAGE_SIZE));
+            assert_eq!((number("secure_delete"), number("auto_vacuum")), (1, INCREMENTAL));
             assert_eq!((number("application_id"), number("user_version")), (APPLICATION_ID, SCHEMA_VERSION));
         }
         assert!(rusqlite::version_number() >= OLDEST_SQLITE);

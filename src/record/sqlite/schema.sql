@@ -1,4 +1,4 @@
--- The ledger, version 3. Nothing in it is ever altered; what is removed leaves its hash.
+-- The ledger, version 4. Nothing in it is ever altered; what is removed leaves its hash.
 
 -- Who writes. In a file there is one: the server. (A command beside it writes in its name, under the file's lock.)
 CREATE TABLE nodes (
@@ -105,6 +105,15 @@ CREATE TABLE member_authorizations (
     PRIMARY KEY (generation, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Where the file lay when a server last began to serve from it, and whether that server still does: by this a copy of a
+-- file in use is known.
+CREATE TABLE served (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),        -- one row at most
+    device  INTEGER NOT NULL,
+    inode   INTEGER NOT NULL,
+    running INTEGER NOT NULL
+) STRICT;
+
 CREATE TRIGGER records_keep BEFORE UPDATE ON records BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER ids_keep BEFORE UPDATE ON ids BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER terms_keep BEFORE UPDATE ON terms BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
@@ -122,3 +131,5 @@ CREATE TRIGGER ids_hold BEFORE DELETE ON ids
 CREATE TRIGGER terms_hold BEFORE DELETE ON terms
     WHEN NOT EXISTS (SELECT 1 FROM hashes WHERE node = OLD.node AND seq = OLD.seq)
     BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER nodes_hold BEFORE DELETE ON nodes BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER keys_hold BEFORE DELETE ON keys BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END;

@@ -3,13 +3,13 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{NODE, SqliteLedger};
+use super::{NODE, SqliteLedger, schema};
 use crate::record::LedgerError;
 use crate::record::chain::{Hash, NOTHING_BEFORE};
 use crate::record::key::Key;
 use crate::record::keyring::Wrapped;
 use crate::record::row::{Place, Row};
-use crate::record::shelf::{Node, Shelf, Span};
+use crate::record::shelf::{Node, Removed, Shelf, Span, Stretch};
 
 /// The columns, in the order that [`read`] reads them in.
 const COLUMNS: &str = "node, seq, at, kind, id, ids, terms, head, dictionary, key, body, previous, hash";
@@ -31,6 +31,14 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         previous: row.get(11)?,
         hash: row.get(12)?,
     })
+}
+
+/// All nodes, in the columns that [`read_node`] reads.
+const NODES: &str = "SELECT node, name, seq, hash, pruned FROM nodes";
+
+fn read_node(row: &rusqlite::Row<'_>) -> rusqlite::Result<Node> {
+    let hash = row.get::<_, Vec<u8>>(3)?.try_into().unwrap_or(NOTHING_BEFORE);
+    Ok(Node { number: row.get(0)?, name: row.get(1)?, head: (row.get(2)?, hash), pruned: row.get(4)? })
 }
 
 fn read_place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
@@ -63,6 +71,32 @@ fn rows(connection: &Connection, rest: &str, values: &[&dyn ToSql]) -> Result<Ve
     Ok(statement.query_map(values, read)?.collect::<Result<_, _>>()?)
 }
 
+/// What is left of a node's records up to a place.
+fn removed(connection: &Connection, node: i64, pruned: i64) -> Result<Removed, LedgerError> {
+    let mut last = connection.prepare_cached("SELECT hash FROM hashes WHERE node = ?1 AND seq = ?2")?;
+    let mut count = connection.prepare_cached("SELECT count(*) FROM hashes WHERE node = ?1 AND seq <= ?2")?;
+    let last = last.query_row([node, pruned], |row| row.get(0)).optional()?;
+    Ok(Removed { last, hashes: count.query_row([node, pruned], |row| row.get(0))? })
+}
+
+/// The places of rows that an index does not lead to.
+fn unindexed(connection: &Connection, rows: &[Row]) -> Result<Vec<i64>, LedgerError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM terms WHERE term = ?1 AND at = ?2 AND node = ?3 AND seq = ?4)";
+    let mut term = connection.prepare_cached(sql)?;
+    let mut hidden = Vec::new();
+    for row in rows {
+        let mut found = true;
+        for id in row.ids() {
+            found &= place(connection, &id)? == Some(row.place());
+        }
+        for key in row.terms() {
+            found &= term.query_row(params![key, row.at, row.node, row.seq], |row| row.get::<_, bool>(0))?;
+        }
+        hidden.extend((!found).then_some(row.seq));
+    }
+    Ok(hidden)
+}
+
 impl Shelf for SqliteLedger {
     fn engine(&self) -> &'static str {
         "SQLite"
@@ -70,13 +104,8 @@ impl Shelf for SqliteLedger {
 
     fn nodes(&self) -> Result<Vec<Node>, LedgerError> {
         let connection = self.reader();
-        let mut statement =
-            connection.prepare_cached("SELECT node, name, seq, hash, pruned FROM nodes ORDER BY node")?;
-        let nodes = statement.query_map([], |row| {
-            let hash = row.get::<_, Vec<u8>>(3)?.try_into().unwrap_or(NOTHING_BEFORE);
-            Ok(Node { number: row.get(0)?, name: row.get(1)?, head: (row.get(2)?, hash), pruned: row.get(4)? })
-        })?;
-        Ok(nodes.collect::<Result<_, _>>()?)
+        let mut statement = connection.prepare_cached(&format!("{NODES} ORDER BY node"))?;
+        Ok(statement.query_map([], read_node)?.collect::<Result<_, _>>()?)
     }
 
     fn rows(&self, places: &[Place]) -> Result<Vec<Row>, LedgerError> {
@@ -104,24 +133,44 @@ impl Shelf for SqliteLedger {
         rows(&self.reader(), rest, &[&before.at, &before.node, &before.seq, &span.from, &most])
     }
 
-    fn unindexed(&self, rows: &[Row]) -> Result<Vec<i64>, LedgerError> {
+    fn stretch(&self, node: i64, after: i64, most: u32) -> Result<Stretch, LedgerError> {
         let reader = self.reader();
+        // One look at the file's state for all of it: a pruning beside it cannot come between a row and its index.
         let connection = reader.unchecked_transaction()?;
-        let mut term = connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM terms WHERE term = ?1 AND at = ?2 AND node = ?3 AND seq = ?4)",
-        )?;
-        let mut hidden = Vec::new();
-        for row in rows {
-            let mut found = true;
-            for id in row.ids() {
-                found &= place(&connection, &id)? == Some(row.place());
-            }
-            for key in row.terms() {
-                found &= term.query_row(params![key, row.at, row.node, row.seq], |row| row.get::<_, bool>(0))?;
-            }
-            hidden.extend((!found).then_some(row.seq));
-        }
-        Ok(hidden)
+        let listed = connection.prepare_cached(&format!("{NODES} WHERE node = ?1"))?.query_row([node], read_node);
+        let listed = listed.optional()?;
+        let pruned = listed.as_ref().map_or(0, |node| node.pruned);
+        let removed = if pruned > after { Some(removed(&connection, node, pruned)?) } else { None };
+        let rest = "WHERE node = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+        let rows = rows(&connection, rest, &[&node, &after.max(pruned), &most])?;
+        Ok(Stretch { hidden: unindexed(&connection, &rows)?, node: listed, rows, removed })
+    }
+
+    fn writers(&self) -> Result<Vec<i64>, LedgerError> {
+        // From one node to the next by the index, instead of by way of all records.
+        let sql = "WITH RECURSIVE writers (node) AS (
+                       SELECT min(node) FROM records UNION ALL
+                       SELECT (SELECT min(r.node) FROM records AS r WHERE r.node > w.node) FROM writers AS w
+                       WHERE w.node IS NOT NULL),
+                   gone (node) AS (
+                       SELECT min(node) FROM hashes UNION ALL
+                       SELECT (SELECT min(h.node) FROM hashes AS h WHERE h.node > g.node) FROM gone AS g
+                       WHERE g.node IS NOT NULL)
+                   SELECT node FROM writers WHERE node IS NOT NULL
+                   UNION SELECT node FROM gone WHERE node IS NOT NULL ORDER BY 1";
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    fn misshapen(&self) -> Result<Vec<String>, LedgerError> {
+        schema::misshapen(&self.reader())
+    }
+
+    fn sets(&self) -> Result<Vec<String>, LedgerError> {
+        let connection = self.reader();
+        let mut statement = connection.prepare_cached("SELECT hash FROM policy_sets ORDER BY hash")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     fn place(&self, id: &Key) -> Result<Option<Place>, LedgerError> {
@@ -163,11 +212,6 @@ impl Shelf for SqliteLedger {
         let connection = self.reader();
         let mut statement = connection.prepare_cached("SELECT hash FROM hashes WHERE node = ?1 AND seq = ?2")?;
         Ok(statement.query_row([node, seq], |row| row.get(0)).optional()?)
-    }
-
-    fn hashes(&self, node: i64) -> Result<i64, LedgerError> {
-        let sql = "SELECT count(*) FROM hashes WHERE node = ?1";
-        Ok(self.reader().query_row(sql, [node], |row| row.get(0))?)
     }
 
     fn keys(&self) -> Result<Vec<Wrapped>, LedgerError> {

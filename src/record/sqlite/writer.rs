@@ -11,10 +11,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{self, Batch, Outcome};
-use super::open;
-use crate::record::LedgerError;
+use super::files::Files;
+use super::{open, served};
 use crate::record::row::Loose;
 use crate::record::state::State;
+use crate::record::{LedgerError, Tidied};
+
+/// Free pages that are given back in one transaction: some 2 MB, for which an append waits.
+const GIVEN_BACK: i64 = 256;
 
 /// Bytes that may wait in the WAL before they are moved into the file. More makes a start after a crash slower.
 const CHECKPOINT_AFTER: usize = 16 * 1024 * 1024;
@@ -36,6 +40,10 @@ pub(in crate::record) enum Job {
         /// How many went.
         reply: Reply<Result<u64, LedgerError>>,
     },
+    /// Take the next step towards a file in which nothing of removed records is left.
+    Tidy(Reply<Result<Tidied, LedgerError>>),
+    /// Note that a server serves from the file, until the writer ends.
+    Serve(Reply<Result<(), LedgerError>>),
     /// After a failure, see whether it is over.
     Prove,
     /// Reach the writer's own connection.
@@ -54,13 +62,20 @@ pub(super) struct Writer {
     lock_wait: Duration,
     in_wal: usize,
     state: State,
+    files: Files,
+    serves: bool,
     #[cfg(test)]
     failure: Option<LedgerError>,
 }
 
 impl Writer {
     /// A writer on its own connection.
-    pub(super) fn new(connection: Connection, lock_wait: Duration, state: State) -> Result<Self, LedgerError> {
+    pub(super) fn new(
+        connection: Connection,
+        lock_wait: Duration,
+        state: State,
+        files: Files,
+    ) -> Result<Self, LedgerError> {
         // The wait is ours: see `begin`.
         connection.busy_timeout(Duration::ZERO)?;
         Ok(Self {
@@ -68,6 +83,8 @@ impl Writer {
             lock_wait,
             in_wal: 0,
             state,
+            files,
+            serves: false,
             #[cfg(test)]
             failure: None,
         })
@@ -92,6 +109,11 @@ impl Writer {
                 return Err(LedgerError::Poisoned);
             }
         }
+        if self.serves
+            && let Err(error) = self.note(false)
+        {
+            crate::telemetry::ledger::not_checkpointed(error);
+        }
         Ok(())
     }
 
@@ -110,6 +132,16 @@ impl Writer {
                     let outcome = self.remove(node, through, most);
                     let _ = reply.send(outcome);
                     stop_if_poisoned(outcome.map(|_| ()))?;
+                }
+                Job::Tidy(reply) => {
+                    let outcome = self.tidy();
+                    let _ = reply.send(outcome);
+                    stop_if_poisoned(outcome.map(|_| ()))?;
+                }
+                Job::Serve(reply) => {
+                    let outcome = self.note(true);
+                    let _ = reply.send(outcome);
+                    stop_if_poisoned(outcome)?;
                 }
                 Job::Prove => prove = true,
                 #[cfg(test)]
@@ -155,6 +187,7 @@ impl Writer {
     }
 
     fn commit(&mut self, waiting: &[Waiting]) -> Result<Vec<Outcome>, LedgerError> {
+        self.files.are_there()?;
         let transaction = begin(&self.connection, self.lock_wait)?;
         let mut batch = Batch::begin(&transaction)?;
         let outcomes = waiting.iter().map(|(what, _)| batch.keep(what)).collect::<Result<_, _>>()?;
@@ -164,12 +197,15 @@ impl Writer {
             return Err(failure);
         }
         transaction.commit()?;
+        // What was moved away in between is not where it would be looked for.
+        self.files.are_there()?;
         Ok(outcomes)
     }
 
     /// Writes what is there already. Another process's lock is not waited for: it is looked again.
     fn prove(&mut self) -> Result<(), LedgerError> {
         let written = || {
+            self.files.are_there()?;
             let transaction = begin(&self.connection, Duration::ZERO)?;
             open::rewrite(&transaction)?;
             Ok(transaction.commit()?)
@@ -182,18 +218,57 @@ impl Writer {
     fn keep_policy_set(&mut self, hash: &str, files: &[u8]) -> Result<(), LedgerError> {
         // Not OR IGNORE, which would pass over other faults too.
         let sql = "INSERT INTO policy_sets (hash, files) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
+        self.files.are_there()?;
         let transaction = begin(&self.connection, self.lock_wait)?;
         transaction.prepare_cached(sql)?.execute(params![hash, files])?;
         transaction.commit()?;
         self.in_wal += files.len();
-        Ok(())
+        self.files.are_there()
     }
 
     fn remove(&mut self, node: i64, through: i64, most: u32) -> Result<u64, LedgerError> {
+        self.files.are_there()?;
         let transaction = begin(&self.connection, self.lock_wait)?;
         let gone = batch::remove(&transaction, node, through, most)?;
         transaction.commit()?;
         Ok(gone)
+    }
+
+    /// Gives some free pages back; once there are none, moves the WAL into the file and empties it. What was removed is
+    /// overwritten in the file, and is in older pages of the WAL until then.
+    fn tidy(&mut self) -> Result<Tidied, LedgerError> {
+        self.files.are_there()?;
+        let free =
+            |connection: &Connection| connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+        let before = free(&self.connection)?;
+        if before > 0 {
+            let transaction = begin(&self.connection, self.lock_wait)?;
+            // Each row that it gives is a page that it has given back.
+            let mut statement = transaction.prepare(&format!("PRAGMA incremental_vacuum({GIVEN_BACK})"))?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            drop(rows);
+            drop(statement);
+            transaction.commit()?;
+            // A file from before version 4 gives none back: they are used again.
+            if free(&self.connection)? < before {
+                return Ok(Tidied::More);
+            }
+        }
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy: bool = self.connection.query_row(sql, [], |row| row.get(0))?;
+        self.in_wal = 0;
+        Ok(if busy { Tidied::Waiting } else { Tidied::Done })
+    }
+
+    /// Notes in the file that a server serves from it, or has ended.
+    fn note(&mut self, running: bool) -> Result<(), LedgerError> {
+        self.files.are_there()?;
+        if let Some(own) = self.files.own() {
+            served::note(&self.connection, own, running)?;
+        }
+        self.serves = running;
+        Ok(())
     }
 
     /// Moves the WAL into the file once it has grown. Done after the answers, so that the batch does not wait for it,
