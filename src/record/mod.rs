@@ -22,6 +22,7 @@ mod search;
 mod shelf;
 mod sqlite;
 mod state;
+mod trial;
 mod verify;
 
 use std::fmt;
@@ -175,7 +176,7 @@ pub trait Ledger: Send + Sync {
         false
     }
 
-    /// Whether an append can be hoped to succeed: for readiness probes. Never waits for long.
+    /// Whether an append can be hoped to succeed: for readiness probes. It tries to write, and waits for seconds at most.
     fn ready(&self) -> Result<(), LedgerError>;
 
     /// Where the servers of this ledger remember together which tokens were used; none where there is one server alone.

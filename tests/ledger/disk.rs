@@ -6,12 +6,12 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use covenant::record::SqliteLedger;
+use covenant::record::{Ledger, SqliteLedger};
 use rusqlite::Connection;
 
 use super::load::{Load, all_are_kept_once, promised, refused_at_once};
 use super::mount::Mount;
-use crate::support::{Place, Served, order};
+use crate::support::{Place, SECRET, Served, order};
 
 /// How soon it is answered again.
 const BACK: Duration = Duration::from_secs(2);
@@ -56,6 +56,44 @@ fn l02_a_full_disk_is_told_at_once_and_over_when_there_is_space() {
     let path = ("COVENANT_LEDGER_PATH", file.to_str().unwrap());
     let server = place.serve_in(&[LISTENING[0], LISTENING[1], path]);
     fails_and_is_mended("full", server, &file, || mount.fill(), || mount.make_space());
+}
+
+#[test]
+fn l02_a_full_disk_is_told_before_a_call_fails_also_while_a_little_still_fits() {
+    let Some(mount) = Mount::of_kilobytes(4096) else { return };
+    let (place, file) = (Place::empty(), mount.path("full.ledger"));
+    let token = format!("alice:{SECRET}");
+    let path = ("COVENANT_LEDGER_PATH", file.to_str().unwrap());
+    let server = place.serve_in(&[LISTENING[0], LISTENING[1], path, ("COVENANT_OPS_TOKENS", &token)]);
+    let ops = server.ops();
+    server.sign(order("47383")).decided();
+    assert_eq!(ops.get("/readyz").status, 200);
+    for left in [32 * 1024, 0, 64 * 1024] {
+        mount.fill();
+        mount.leave(left);
+        let filled = Instant::now();
+        while ops.get("/readyz").status != 503 {
+            assert!(filled.elapsed() < BACK, "it is said to be ready with {left} bytes");
+            thread::sleep(Duration::from_millis(50));
+        }
+        for _ in 0..3 {
+            assert_eq!(ops.get("/readyz").status, 503, "{left} bytes");
+        }
+        let page = ops.get_as_operator("/", SECRET).text().to_owned();
+        assert!(page.contains("the disk that holds the ledger is full"), "{page}");
+        assert!(!page.contains("Nothing needs to be looked at"), "{page}");
+        mount.make_space();
+        let mended = Instant::now();
+        while ops.get("/readyz").status != 200 {
+            assert!(mended.elapsed() < BACK, "it is not ready again");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    server.sign(order("47383")).decided();
+    server.kill();
+    // A trial is nothing that is kept.
+    let ledger = SqliteLedger::open(&file).unwrap();
+    assert_eq!((ledger.verify().unwrap().flaw(), ledger.policy_set("trial").unwrap()), (None, None));
 }
 
 #[test]

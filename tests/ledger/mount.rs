@@ -47,6 +47,13 @@ impl Mount {
         }
     }
 
+    /// Leaves so many bytes of what was filled.
+    pub fn leave(&self, bytes: u64) {
+        let file = OpenOptions::new().write(true).open(self.path("filling")).unwrap();
+        let filled = file.metadata().unwrap().len();
+        file.set_len(filled - bytes).unwrap();
+    }
+
     /// Takes away what it was filled with.
     pub fn make_space(&self) {
         fs::remove_file(self.path("filling")).unwrap();

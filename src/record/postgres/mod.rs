@@ -6,6 +6,7 @@ mod parts;
 mod remove;
 mod shelf;
 mod tokens;
+mod trial;
 mod walk;
 mod writer;
 
@@ -32,6 +33,7 @@ use crate::auth::Shared;
 use open::Pools;
 use parts::Parts;
 use tokens::Tokens;
+use trial::Trials;
 use writer::{Job, Writer};
 
 /// How long a read may take. Writes have the server's patience; a reader has more.
@@ -84,6 +86,8 @@ pub struct PostgresLedger {
     pool: Pool,
     keyring: Keyring,
     state: State,
+    trials: Trials,
+    patience: Duration,
     /// None in a ledger that is only looked at.
     tokens: Option<Tokens>,
 }
@@ -110,6 +114,7 @@ impl PostgresLedger {
     pub fn open(server: &Server, masters: &MasterKeys) -> Result<Self, LedgerError> {
         let (jobs, queue) = mpsc::channel(server.queue.max(1));
         let (tell, told) = blocking::channel();
+        let (patience, trials) = (server.patience, Trials::new());
         let (server, masters, state) = (server.clone(), masters.clone(), State::well());
         let writers = state.clone();
         let run = async move {
@@ -131,7 +136,8 @@ impl PostgresLedger {
         let (opened, thread) = start(run, told)?;
         let Opened { runtime, pool, tokens, keyring } = opened;
         let thread = Some(thread);
-        let ledger = Self { jobs: Some(jobs), end: None, thread, runtime, pool, keyring, state, tokens };
+        let ledger =
+            Self { jobs: Some(jobs), end: None, thread, runtime, pool, keyring, state, trials, patience, tokens };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
             crate::telemetry::ledger::end_is_damaged(flaw);
             return Err(LedgerError::Corrupt);
@@ -146,6 +152,7 @@ impl PostgresLedger {
     pub fn archive(server: &Server, masters: &MasterKeys) -> Result<Self, LedgerError> {
         let (end, ended) = oneshot::channel();
         let (tell, told) = blocking::channel();
+        let (patience, trials) = (server.patience, Trials::new());
         let (server, masters) = (server.clone(), masters.clone());
         let run = async move {
             let Pools { read: pool, .. } = open::pools(&server)?;
@@ -159,7 +166,7 @@ impl PostgresLedger {
         };
         let (Opened { runtime, pool, tokens, keyring }, thread) = start(run, told)?;
         let (end, thread, state) = (Some(end), Some(thread), State::well());
-        Ok(Self { jobs: None, end, thread, runtime, pool, keyring, state, tokens })
+        Ok(Self { jobs: None, end, thread, runtime, pool, keyring, state, trials, patience, tokens })
     }
 
     /// Asks on the ledger's own thread, and waits here.
@@ -167,11 +174,20 @@ impl PostgresLedger {
         &self,
         question: impl FnOnce(Object) -> F + Send + 'static,
     ) -> Result<T, LedgerError> {
+        self.ask_within(READ, question)
+    }
+
+    /// Asks, and waits for so long at most.
+    fn ask_within<T: Send + 'static, F: Future<Output = Result<T, LedgerError>> + Send>(
+        &self,
+        most: Duration,
+        question: impl FnOnce(Object) -> F + Send + 'static,
+    ) -> Result<T, LedgerError> {
         let (tell, told) = blocking::channel();
         let pool = self.pool.clone();
         self.runtime.spawn(async move {
             let asked = async { question(pool.get().await?).await };
-            let said = timeout(READ, asked).await.unwrap_or(Err(LedgerError::Unavailable(Trouble::Silence)));
+            let said = timeout(most, asked).await.unwrap_or(Err(LedgerError::Unavailable(Trouble::Silence)));
             // Who asked waits for this.
             _ = tell.send(said);
         });
@@ -243,7 +259,11 @@ impl Ledger for PostgresLedger {
         if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
             return Err(LedgerError::Poisoned);
         }
-        self.state.now()
+        // After a failure the writer itself tries, until it can write again.
+        self.state.now()?;
+        // A trial that is broken off leaves a transaction open, so its connection is used for nothing else.
+        let tried = |client| async move { trial::write(&Object::take(client)).await };
+        self.trials.run(|| self.ask_within(self.patience, tried))
     }
 
     fn since(&self) -> Option<Timestamp> {

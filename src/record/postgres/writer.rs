@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::batch::{self, Outcome};
 use super::open;
 use super::parts::Parts;
+use super::trial;
 use crate::record::row::Loose;
 use crate::record::state::State;
 use crate::record::{LedgerError, Trouble};
@@ -159,7 +160,11 @@ impl Writer {
         }
         if self.state.now().is_err() {
             let until = Instant::now() + self.patience;
-            match timeout_at(until, open::prove(&client, self.node)).await.unwrap_or(Err(SILENCE)) {
+            let tried = async {
+                trial::write(&client).await?;
+                open::prove(&client, self.node).await
+            };
+            match timeout_at(until, tried).await.unwrap_or(Err(SILENCE)) {
                 Ok(()) => self.state.is(Ok(())),
                 Err(NOT_REACHED | SILENCE | LedgerError::Locked) => {
                     drop(Object::take(client));

@@ -7,6 +7,7 @@ pub(super) mod open;
 mod schema;
 mod served;
 mod shelf;
+mod trial;
 pub(super) mod writer;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ use super::shelf::Shelf;
 use super::state::State;
 use super::{Draft, Ledger, LedgerError, Receipt, Tidied, policies};
 use files::{Files, Identity};
+use trial::Trial;
 use writer::{Job, Writer};
 
 /// The number of the one node that a file has.
@@ -57,6 +59,8 @@ pub struct SqliteLedger {
     /// To the writer. `None` only while dropping; closed once the writer has stopped for good.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<Result<(), LedgerError>>>,
+    /// `None` in a ledger that is only looked at.
+    trial: Option<Trial>,
     reader: Mutex<Connection>,
     keyring: Keyring,
     state: State,
@@ -91,8 +95,9 @@ impl SqliteLedger {
             crate::telemetry::ledger::is_a_copy_of_one_in_use();
         }
         let writer = Writer::new(connection, bounds.lock_wait, state.clone(), files.clone())?;
+        let trial = Some(Trial::of(path, bounds.lock_wait)?);
         let (reader, files) = (Mutex::new(reader), Some(files));
-        let mut ledger = Self { jobs: None, writer: None, reader, keyring, state, files, copy };
+        let mut ledger = Self { jobs: None, writer: None, trial, reader, keyring, state, files, copy };
         if let Some(flaw) = (Reads { shelf: &ledger, keyring: &ledger.keyring }).tails()? {
             crate::telemetry::ledger::end_is_damaged(flaw);
             return Err(LedgerError::Corrupt);
@@ -114,7 +119,7 @@ impl SqliteLedger {
         let keyring = Keyring::to_read(masters, &shelf::keys(&connection)?)?;
         let copy = served::is_a_copy(&connection, Identity::of(path)?)?;
         let (reader, state) = (Mutex::new(connection), State::well());
-        Ok(Self { jobs: None, writer: None, reader, keyring, state, files: None, copy })
+        Ok(Self { jobs: None, writer: None, trial: None, reader, keyring, state, files: None, copy })
     }
 
     pub(super) fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -194,6 +199,10 @@ impl Ledger for SqliteLedger {
     fn ready(&self) -> Result<(), LedgerError> {
         if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
             return Err(LedgerError::Poisoned);
+        }
+        if let Err(error) = self.trial.as_ref().map_or(Ok(()), Trial::run) {
+            self.state.is(Err(error));
+            return Err(error);
         }
         if let Err(error) = self.state.now() {
             // Nobody may ask for anything to be kept while it is said that nothing can be. A full queue is a sign of life.

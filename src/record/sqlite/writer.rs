@@ -287,7 +287,7 @@ impl Writer {
 ///
 /// SQLite's own wait sleeps ever longer, up to a tenth of a second. An import of members beside us lets go for only a few
 /// milliseconds at a time: who looks every millisecond does not miss them.
-fn begin(connection: &Connection, lock_wait: Duration) -> Result<Transaction<'_>, LedgerError> {
+pub(super) fn begin(connection: &Connection, lock_wait: Duration) -> Result<Transaction<'_>, LedgerError> {
     let started = Instant::now();
     loop {
         match Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(LedgerError::from) {
