@@ -2,6 +2,7 @@
 
 mod counting;
 mod figures;
+mod judged;
 mod page;
 mod roles;
 mod settings;

@@ -17,6 +17,12 @@ impl App {
         self.places.available_permits() == 0
     }
 
+    /// Counts a call that was refused.
+    pub(super) fn refused(&self, service: &str, problem: &Problem) {
+        let row = problem.row();
+        self.counters.refused(service, row.issue, row.status, problem.cause());
+    }
+
     /// Counts what was decided, once it is recorded.
     pub(super) fn determined(&self, determined: &[Determined]) {
         for Determined { covered, pa_needed, policy, product } in determined {

@@ -42,7 +42,7 @@ pub(super) async fn feedback(
         Err(problem) => {
             let row = problem.row();
             let (status, issue, fault) = (row.status, row.issue, problem.fault());
-            app.counters.refused(service, issue, status, fault);
+            app.refused(service, &problem);
             match problem {
                 Problem::Busy => app.shed.one(),
                 _ => RequestLine { id: &call, service, status, issue, fault: Some(fault), orders: 0, micros }.log(),

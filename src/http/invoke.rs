@@ -149,10 +149,12 @@ fn reply(app: &App, told: &Told, service: Option<&Service>, started: Instant) ->
     let status = response.status().as_u16();
     match outcome {
         _ if told.joined => app.counters.joined(service),
-        Ok(answered) => app.counters.answered(service, answered.version.name()),
-        Err(problem) => app.counters.refused(service, issue, status, problem.fault()),
+        Ok(answered) => app.counters.answered(service, answered.version.name(), started.elapsed()),
+        Err(problem) => {
+            app.refused(service, problem);
+            app.counters.refused_in(service, started.elapsed());
+        }
     }
-    app.counters.took(service, started.elapsed());
     match outcome {
         // There are many of them when there is least time to write.
         Err(Problem::Busy) => app.shed.one(),

@@ -18,6 +18,7 @@ use crate::request::json::{JsonError, JsonFault};
 use crate::request::schema::{Issue, Misfit};
 use crate::request::version::Version;
 use crate::telemetry::Fault;
+use crate::telemetry::recent::Cause;
 
 /// How long whoever finds no place is told to stay away.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
@@ -139,17 +140,26 @@ impl Problem {
         }
     }
 
-    /// Whose fault it is.
+    /// Why it was refused, for whoever has to do something about it.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn cause(&self) -> Cause {
+        let of = |fault| match fault {
+            Fault::Client => Cause::Client,
+            Fault::Ehr => Cause::Ehr,
+            Fault::Us => Cause::Server,
+        };
         match self {
-            Self::Refused(Refusal::Request(error)) => error.fault(),
-            Self::Refused(Refusal::Gather(error)) => error.fault(),
-            Self::Refused(Refusal::Render(error)) => error.fault(),
-            Self::Unknown(error) => error.fault(),
-            Self::Ledger(error) => error.fault(),
-            Self::Busy | Self::NoRoom | Self::Panicked | Self::Page => Fault::Us,
-            Self::NotTheProxy
+            Self::Refused(Refusal::Request(error)) => of(error.fault()),
+            Self::Refused(Refusal::Gather(error)) => of(error.fault()),
+            Self::Refused(Refusal::Render(error)) => of(error.fault()),
+            Self::Unknown(AuthError::Full) | Self::Ledger(LedgerError::Busy) | Self::Busy | Self::NoRoom => Cause::Full,
+            // The memory of used tokens lies in the ledger's database.
+            Self::Unknown(AuthError::MemoryAway) => Cause::Ledger,
+            Self::Unknown(error) => of(error.fault()),
+            Self::Ledger(error) if error.fault() == Fault::Us => Cause::Ledger,
+            Self::Panicked | Self::Page => Cause::Server,
+            Self::Ledger(_)
+            | Self::NotTheProxy
             | Self::TwoCallers
             | Self::NoSuchCard(_)
             | Self::NotFound
@@ -158,8 +168,14 @@ impl Problem {
             | Self::Encoded
             | Self::TooLong
             | Self::TooSlow
-            | Self::BrokenBody => Fault::Client,
+            | Self::BrokenBody => Cause::Client,
         }
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.cause().fault()
     }
 
     /// The body of the response.

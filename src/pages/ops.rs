@@ -1,6 +1,7 @@
 //! The operators' page: how a server does, in figures. Nothing of a patient is in it, and the clients' names are.
 
 mod chart;
+mod judged;
 mod rows;
 mod words;
 
@@ -12,8 +13,9 @@ use crate::auth::ClientKeys;
 use crate::pages::{self, PageError};
 use crate::policy::Served;
 use crate::telemetry::counters::Count;
-use crate::telemetry::recent::{Minute, Seen, Times};
+use crate::telemetry::recent::{Minute, Seen};
 use chart::Chart;
+use judged::Judged;
 use rows::{KeysRow, MinuteRow, OutcomeRow, RefusedRow, TimesRow};
 use words::{count, lasting, minute, moment, took};
 
@@ -42,6 +44,10 @@ pub struct Operations<'a> {
     pub served: &'a Served,
     /// Whether the policy folder has changed and cannot be served.
     pub reload_failed: bool,
+    /// Whether the registrations of clients have changed and cannot be served.
+    pub clients_reload_failed: bool,
+    /// The origins of EHRs that keep failing and are not asked now.
+    pub left_alone: Vec<String>,
     /// The keys of the registered clients; none where no clients are registered at all.
     pub clients: Option<Vec<ClientKeys>>,
 }
@@ -55,8 +61,8 @@ pub struct Ledger {
     pub ready: Result<(), String>,
     /// Since when that is so, where it is known.
     pub since: Option<Timestamp>,
-    /// Who writes to it; nobody where it cannot be asked.
-    pub nodes: Vec<Node>,
+    /// Who writes to it; none where it does not say.
+    pub nodes: Option<Vec<Node>>,
     /// What it did not keep since the start, by `kind`.
     pub failures: Vec<Count>,
 }
@@ -72,13 +78,6 @@ pub struct Node {
     pub pruned: u64,
 }
 
-/// Something that an operator has to look at, and where the page tells of it.
-#[derive(Debug, Serialize)]
-struct Trouble {
-    text: String,
-    section: &'static str,
-}
-
 /// What the template says.
 #[derive(Serialize)]
 struct Page<'a> {
@@ -87,7 +86,7 @@ struct Page<'a> {
     version: &'static str,
     taken: String,
     zone: &'a str,
-    troubles: Vec<Trouble>,
+    judged: Judged,
     up: String,
     began: String,
     in_flight: String,
@@ -110,6 +109,10 @@ struct Page<'a> {
     serves_since: String,
     proof: [String; 3],
     reload_failed: bool,
+    clients_reload_failed: bool,
+    asked: String,
+    unanswered: String,
+    left_alone: &'a [String],
     clients: Option<Vec<KeysRow>>,
 }
 
@@ -119,7 +122,7 @@ struct Page<'a> {
 /// [`PageError`]
 pub fn page(said: &Operations<'_>) -> Result<String, PageError> {
     let (set, proof, zone) = (&said.served.set, said.served.proof, said.zone);
-    let nothing = Seen { minutes: Vec::new(), hour: Times::default(), ever: Times::default() };
+    let nothing = Seen::default();
     let recent = said.recent.as_ref().unwrap_or(&nothing);
     let clients = said.clients.as_ref().map(|all| all.iter().map(|it| KeysRow::of(it, said)).collect());
     let page = Page {
@@ -128,13 +131,13 @@ pub fn page(said: &Operations<'_>) -> Result<String, PageError> {
         version: env!("CARGO_PKG_VERSION"),
         taken: moment(said.taken, zone),
         zone: zone.iana_name().unwrap_or("the payer's time zone"),
-        troubles: troubles(said),
+        judged: Judged::of(said),
         up: lasting(said.taken.duration_since(said.began).try_into().unwrap_or_default()),
         began: moment(said.began, zone),
         in_flight: said.in_flight.to_string(),
         most_in_flight: said.most_in_flight.to_string(),
-        answered: count(recent.minutes.iter().map(|minute| minute.answered).sum()),
-        refused: count(recent.minutes.iter().map(|minute| minute.refused).sum()),
+        answered: count(recent.minutes.iter().map(|minute| minute.tally.answered).sum()),
+        refused: count(recent.minutes.iter().map(|minute| minute.tally.refused()).sum()),
         charts: charts(recent, zone),
         axis: recent.minutes.iter().step_by(15).chain(recent.minutes.last()).map(|it| minute(it.began, zone)).collect(),
         minutes: recent.minutes.iter().rev().map(|it| MinuteRow::of(it, zone)).collect(),
@@ -145,34 +148,19 @@ pub fn page(said: &Operations<'_>) -> Result<String, PageError> {
         ready: said.ledger.ready.is_ok(),
         why_not: said.ledger.ready.as_ref().err().map_or("", String::as_str),
         since: said.ledger.since.map(|at| moment(at, zone)),
-        nodes: said.ledger.nodes.iter().map(|it| (&*it.name, count(it.kept), count(it.pruned))).collect(),
+        nodes: said.ledger.nodes.iter().flatten().map(|it| (&*it.name, count(it.kept), count(it.pruned))).collect(),
         failures: said.ledger.failures.iter().map(|it| (it.label("kind"), count(it.count))).collect(),
         set: &set.hash,
         serves_since: moment(said.served.since, zone),
         proof: [proof.policies, proof.combinations, proof.cases].map(|it| count(it.try_into().unwrap_or(u64::MAX))),
         reload_failed: said.reload_failed,
+        clients_reload_failed: said.clients_reload_failed,
+        asked: count(recent.last.asked),
+        unanswered: count(recent.last.unanswered),
+        left_alone: &said.left_alone,
         clients,
     };
     pages::write("ops.html", &page)
-}
-
-/// What has to be looked at, the worst first.
-fn troubles(said: &Operations<'_>) -> Vec<Trouble> {
-    let mut troubles = Vec::new();
-    let mut trouble = |section, text: &str| troubles.push(Trouble { text: text.to_owned(), section });
-    if said.ledger.ready.is_err() {
-        trouble("ledger", "The ledger is not ready, so that hooks are not answered.");
-    }
-    if said.in_flight >= said.most_in_flight {
-        trouble("traffic", "As many calls are being answered as there may be; others are refused.");
-    }
-    if said.reload_failed {
-        trouble("policies", "The policy folder has changed and is not proved; the set before it serves.");
-    }
-    for client in said.clients.iter().flatten().filter(|client| rows::has_failed(client)) {
-        trouble("clients", &format!("The keys of {} cannot be fetched.", client.client));
-    }
-    troubles
 }
 
 /// What is drawn of the hour.
@@ -189,12 +177,12 @@ fn charts(recent: &Seen, zone: &TimeZone) -> Vec<Chart> {
     let longest = values(|it| it.times.p95);
     let most = longest.iter().map(|(_, value)| *value).max().unwrap_or_default();
     let about = match most {
-        0 => "No calls in the hour.".to_owned(),
-        _ => format!("In the slowest minute 95 of 100 calls took at most {}.", took(most)),
+        0 => "No answers in the hour.".to_owned(),
+        _ => format!("In the slowest minute 95 of 100 answers took at most {}; refusals are left out.", took(most)),
     };
     vec![
-        counted("answered", "Answered, a minute", |it| it.answered),
-        counted("refused", "Refused, a minute", |it| it.refused),
-        Chart::of("slow", "Time of a call, p95 of a minute", about, &longest, took),
+        counted("answered", "Answered, a minute", |it| it.tally.answered),
+        counted("refused", "Refused, a minute", |it| it.tally.refused()),
+        Chart::of("slow", "Time of an answer, p95 of a minute", about, &longest, took),
     ]
 }

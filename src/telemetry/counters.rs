@@ -10,14 +10,16 @@ use jiff::Timestamp;
 use prometheus::core::Collector;
 use prometheus::{Error, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
-use super::Fault;
-use super::recent::{Recent, Seen};
+use super::recent::{Cause, Recent, Seen, Tally};
 
 /// Upper bounds of the histogram, in seconds: from what an answer takes alone to what the guide allows it.
 const SECONDS: [f64; 14] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 /// What is counted of a call to a service that we do not have: its own word is the caller's.
 const NO_SERVICE: &str = "none";
+
+/// Outcomes of questions to an EHR that say that it does not work; the others are about one question.
+const NOT_ANSWERED: [&str; 3] = ["late", "unreachable", "open"];
 
 /// The counters of one server, shared by its parts.
 #[derive(Debug, Clone, Default)]
@@ -65,10 +67,18 @@ impl Counters {
         Self(Counted::new().map(Arc::new).ok())
     }
 
-    /// A hook was answered.
-    pub fn answered(&self, service: &str, version: &str) {
+    /// A hook was answered, and it took so long from its head to its reply.
+    pub fn answered(&self, service: &str, version: &str, time: Duration) {
         self.count(|all| &all.answers, &[service, version]);
-        self.recently(Recent::answered);
+        self.timed(service, "answered", time);
+        self.recently(|recent, now| recent.answered(now, time));
+    }
+
+    /// A hook was refused, and it took so long. Nothing is kept of services that we do not have.
+    pub fn refused_in(&self, service: &str, time: Duration) {
+        if !service.is_empty() {
+            self.timed(service, "refused", time);
+        }
     }
 
     /// A call was told what another call of the same bytes was told, which is counted once, as it is recorded once.
@@ -77,30 +87,31 @@ impl Counters {
     }
 
     /// A call to a service was refused; to one that we do not have if it is empty.
-    pub fn refused(&self, service: &str, issue: &str, status: u16, fault: Fault) {
+    pub fn refused(&self, service: &str, issue: &str, status: u16, cause: Cause) {
         let service = if service.is_empty() { NO_SERVICE } else { service };
-        self.count(|all| &all.refusals, &[service, issue, &status.to_string(), fault.word()]);
-        self.recently(Recent::refused);
+        self.count(|all| &all.refusals, &[service, issue, &status.to_string(), cause.fault().word()]);
+        self.tally(|tally| match cause {
+            Cause::Client => tally.client += 1,
+            Cause::Ehr => tally.ehr += 1,
+            Cause::Server => tally.server += 1,
+            Cause::Ledger => tally.ledger += 1,
+            Cause::Full => tally.full += 1,
+        });
     }
 
     /// Something was determined by a policy for a member of a product line, and is in the ledger.
     pub fn determined(&self, covered: &str, pa_needed: &str, policy: &str, product: &str) {
         self.count(|all| &all.determinations, &[covered, pa_needed, policy, product]);
-    }
-
-    /// A call of a hook took so long, whatever became of it. Nothing is kept of services that we do not have.
-    pub fn took(&self, service: &str, time: Duration) {
-        let all = self.0.as_ref().filter(|_| !service.is_empty());
-        let Some(all) = all else { return };
-        if let Ok(histogram) = all.seconds.get_metric_with_label_values(&[service]) {
-            histogram.observe(time.as_secs_f64());
-        }
-        all.recent.took(Timestamp::now(), time);
+        self.tally(|tally| {
+            tally.determined += 1;
+            tally.indeterminate += u64::from([covered, pa_needed].contains(&"indeterminate"));
+        });
     }
 
     /// The ledger did not keep what it was given, for this reason.
     pub fn ledger_failed(&self, kind: &str) {
         self.count(|all| &all.ledger_failures, &[kind]);
+        self.tally(|tally| tally.unkept += 1);
     }
 
     /// A client told what became of a card, and it was kept.
@@ -111,6 +122,10 @@ impl Counters {
     /// A question to an EHR was answered, or came to nothing for this reason.
     pub fn asked(&self, outcome: &str) {
         self.count(|all| &all.ehr_questions, &[outcome]);
+        self.tally(|tally| {
+            tally.asked += 1;
+            tally.unanswered += u64::from(NOT_ANSWERED.contains(&outcome));
+        });
     }
 
     /// Whether the policy folder, as it is now, could not be served.
@@ -151,6 +166,12 @@ impl Counters {
         self.0.as_ref().map(|all| all.recent.seen(now))
     }
 
+    /// What was counted in the last minutes, by which a server is judged; nothing where nothing is counted.
+    #[must_use]
+    pub fn last(&self) -> Option<Tally> {
+        self.0.as_ref().map(|all| all.recent.last(Timestamp::now()))
+    }
+
     /// Refusals since the start, by `service`, `issue`, `status` and `fault`.
     #[must_use]
     pub fn refusals(&self) -> Vec<Count> {
@@ -175,6 +196,12 @@ impl Counters {
         self.0.as_ref().is_some_and(|all| all.policy_reload_failed.get() != 0)
     }
 
+    /// Whether the registrations of clients, as they are now, cannot be served.
+    #[must_use]
+    pub fn has_clients_reload_failed(&self) -> bool {
+        self.0.as_ref().is_some_and(|all| all.clients_reload_failed.get() != 0)
+    }
+
     fn counted(&self, which: impl Fn(&Counted) -> &IntCounterVec) -> Vec<Count> {
         let families = self.0.as_ref().map(|all| which(all).collect()).unwrap_or_default();
         let metrics = families.iter().flat_map(|family| family.get_metric());
@@ -184,6 +211,18 @@ impl Counters {
             count: metric.get_counter().get_value() as u64,
         };
         metrics.map(count).collect()
+    }
+
+    fn timed(&self, service: &str, outcome: &str, time: Duration) {
+        let seconds =
+            self.0.as_ref().and_then(|all| all.seconds.get_metric_with_label_values(&[service, outcome]).ok());
+        if let Some(seconds) = seconds {
+            seconds.observe(time.as_secs_f64());
+        }
+    }
+
+    fn tally(&self, count: impl FnOnce(&mut Tally)) {
+        self.recently(|recent, now| recent.count(now, count));
     }
 
     fn recently(&self, count: impl FnOnce(&Recent, Timestamp)) {
@@ -217,8 +256,11 @@ impl Counted {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, Error>(gauge)
         };
-        let seconds = HistogramOpts::new("covenant_call_seconds", "From a hook's head to its reply.");
-        let seconds = HistogramVec::new(seconds.buckets(SECONDS.to_vec()), &["service"])?;
+        let seconds = HistogramOpts::new(
+            "covenant_call_seconds",
+            "From a hook's head to its reply; how long an answer takes is under outcome answered, apart from refusals.",
+        );
+        let seconds = HistogramVec::new(seconds.buckets(SECONDS.to_vec()), &["service", "outcome"])?;
         registry.register(Box::new(seconds.clone()))?;
         let build = Opts::new("covenant_build_info", "Always 1; the version that runs.");
         let build = Gauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
@@ -280,21 +322,22 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{Count, Counters, Fault};
+    use super::{Cause, Count, Counters};
 
     #[test]
     fn counters_can_be_made_and_say_what_was_counted() {
         let counters = Counters::new();
-        counters.answered("order-sign-crd", "2.2");
-        counters.took("order-sign-crd", Duration::from_millis(3));
-        counters.took("", Duration::from_millis(3));
-        counters.refused("", "not-found", 404, Fault::Client);
+        counters.answered("order-sign-crd", "2.2", Duration::from_millis(3));
+        counters.refused_in("order-sign-crd", Duration::from_micros(1));
+        counters.refused_in("", Duration::from_millis(3));
+        counters.refused("", "not-found", 404, Cause::Client);
         counters.policy_reload_failed(true);
         let text = counters.text(3).unwrap();
         for line in [
             "covenant_answers_total{crd_version=\"2.2\",service=\"order-sign-crd\"} 1",
-            "covenant_call_seconds_bucket{service=\"order-sign-crd\",le=\"0.0025\"} 0",
-            "covenant_call_seconds_bucket{service=\"order-sign-crd\",le=\"0.005\"} 1",
+            "covenant_call_seconds_bucket{outcome=\"answered\",service=\"order-sign-crd\",le=\"0.0025\"} 0",
+            "covenant_call_seconds_bucket{outcome=\"answered\",service=\"order-sign-crd\",le=\"0.005\"} 1",
+            "covenant_call_seconds_bucket{outcome=\"refused\",service=\"order-sign-crd\",le=\"0.00025\"} 1",
             "covenant_refusals_total{fault=\"client\",issue=\"not-found\",service=\"none\",status=\"404\"} 1",
             "covenant_policy_reload_failed 1",
             "covenant_in_flight 3",
@@ -302,7 +345,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
         }
-        assert_eq!(text.matches("covenant_call_seconds_count").count(), 1);
+        assert_eq!(text.matches("covenant_call_seconds_count").count(), 2);
     }
 
     #[test]
@@ -311,7 +354,7 @@ mod tests {
         for _ in 0..3 {
             counters.determined("not-covered", "none", "633", "ppo");
         }
-        counters.refused("order-sign-crd", "no-store", 503, Fault::Us);
+        counters.refused("order-sign-crd", "no-store", 503, Cause::Ledger);
         let read = |counts: Vec<Count>, names: &[&str]| -> Vec<(String, u64)> {
             let said = |it: &Count| names.iter().map(|name| it.label(name)).collect::<Vec<_>>().join(" ");
             counts.iter().map(|it| (said(it), it.count)).collect()
@@ -327,6 +370,6 @@ mod tests {
     fn what_counts_nothing_says_nothing() {
         let counters = Counters::default();
         counters.panicked();
-        assert_eq!((counters.text(0), counters.recent(Timestamp::now())), (None, None));
+        assert_eq!((counters.text(0), counters.recent(Timestamp::now()), counters.last()), (None, None, None));
     }
 }

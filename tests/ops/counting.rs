@@ -66,12 +66,16 @@ fn what_was_not_recorded_was_not_determined() {
 }
 
 #[test]
-fn calls_are_timed() {
+fn answers_are_timed_apart_from_refusals() {
     let app = app();
     app.sign(order("47383")).decided();
     app.sign("{").refused(400, "structure");
-    counts(&app, r#"covenant_call_seconds_count{service="order-sign-crd"}"#, 2.0);
-    counts(&app, r#"covenant_call_seconds_bucket{service="order-sign-crd",le="+Inf"}"#, 2.0);
+    app.sign("{").refused(400, "structure");
+    for (outcome, calls) in [("answered", 1.0), ("refused", 2.0)] {
+        let of = format!("outcome=\"{outcome}\",service=\"order-sign-crd\"");
+        counts(&app, &format!("covenant_call_seconds_count{{{of}}}"), calls);
+        counts(&app, &format!("covenant_call_seconds_bucket{{{of},le=\"+Inf\"}}"), calls);
+    }
     let text = app.ops().get("/metrics").text().to_owned();
     for bound in ["0.00025", "0.001", "0.5", "5"] {
         assert!(text.contains(&format!("le=\"{bound}\"")), "{bound} is not in {text}");

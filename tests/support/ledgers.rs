@@ -56,6 +56,11 @@ impl TestLedger {
         })
     }
 
+    /// Panics whenever it is given an entry.
+    pub fn panicking() -> Self {
+        Self::that(|_, _| panic!("a panic of the test's"))
+    }
+
     /// Keeps entries once its gate is opened.
     pub fn held() -> (Self, Gate) {
         let (arrive, arrived) = mpsc::channel();

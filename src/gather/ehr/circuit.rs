@@ -29,6 +29,11 @@ impl Circuits {
     pub(super) fn of(&self, caller: &Caller) -> Arc<Circuit> {
         self.all.get_with_by_ref(caller, || Circuit::new(self.break_after, self.pause).into())
     }
+
+    /// Whether some caller's circuit is open: the server kept failing for it, and has not answered it since.
+    pub(super) fn any_open(&self) -> bool {
+        self.all.iter().any(|(_, circuit)| circuit.is_open())
+    }
 }
 
 /// Whether something is asked: a server by a caller, or an origin at all.
@@ -72,6 +77,11 @@ impl Circuit {
             }
             State::Open(_) | State::Trying => None,
         }
+    }
+
+    /// Whether it is left alone: it kept failing, and has not answered since.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(*self.state(), State::Closed(_))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,6 @@
 //! The FHIR servers that may be asked now. Others take their place when clients are registered or leave.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -40,6 +40,14 @@ impl Servers {
     pub(super) fn find(&self, base: &Base) -> Option<Arc<Server>> {
         let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
         now.iter().find(|server| server.base == *base).cloned()
+    }
+
+    /// The origins that are left alone because they keep failing.
+    #[must_use]
+    pub fn left_alone(&self) -> BTreeSet<String> {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        let failing = now.iter().filter(|server| server.circuits.any_open() || server.connections.is_open());
+        failing.map(|server| server.origin.clone()).collect()
     }
 
     /// Takes these and no others from now on. What is known of those that stay is kept: whether they are left alone.

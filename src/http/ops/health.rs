@@ -19,8 +19,8 @@ pub(super) async fn alive() -> HttpResponse {
 }
 
 /// `GET /readyz`: whether hooks can be answered. There is no server without a policy set that is proved, and one that
-/// cannot be served changes nothing (FAULTS P02), so it depends on the ledger (FAULTS L01), and on whether it was told to stop
-/// (FAULTS T21).
+/// cannot be served changes nothing (FAULTS P02). So it depends on the ledger (FAULTS L01), on whether it was told to stop
+/// (FAULTS T21), and on whether this server fails most of its calls by a fault of its own.
 pub(super) async fn ready(app: Data<App>) -> HttpResponse {
     if app.is_stopping() {
         return said(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false, "notReady": ["stopping"]}));
@@ -28,10 +28,13 @@ pub(super) async fn ready(app: Data<App>) -> HttpResponse {
     let ledger = app.ledger.clone();
     let look = web::block(move || ledger.ready());
     let ready = matches!(tokio::time::timeout(PATIENCE, look).await, Ok(Ok(Ok(()))));
-    if ready {
+    let failing = app.counters.last().is_some_and(|last| last.is_failing());
+    let missing = [("ledger", !ready), ("answers", failing)];
+    let missing: Vec<&str> = missing.into_iter().filter_map(|(name, is_missing)| is_missing.then_some(name)).collect();
+    if missing.is_empty() {
         said(StatusCode::OK, &json!({"ready": true}))
     } else {
-        said(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false, "notReady": ["ledger"]}))
+        said(StatusCode::SERVICE_UNAVAILABLE, &json!({"ready": false, "notReady": missing}))
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) async fn page(_onlooker: Onlooker, app: Data<App>) -> HttpResponse {
         ledger,
         served: &served,
         reload_failed: app.counters.has_policy_reload_failed(),
+        clients_reload_failed: app.counters.has_clients_reload_failed(),
+        left_alone: app.ehr.servers().left_alone().into_iter().collect(),
         clients: app.doorman.as_ref().map(|doorman| doorman.keys()),
     };
     let Ok(html) = ops::page(&said_of) else {
@@ -67,17 +69,17 @@ pub(super) async fn asset(request: HttpRequest, name: Path<String>, payload: Pay
 async fn look(app: &App) -> Ledger {
     let (asked, engine) = (app.ledger.clone(), app.ledger.shelf().engine());
     let asking = tokio::time::timeout(PATIENCE, web::block(move || stands(&asked))).await;
-    let silent = || (Err("it does not say whether it is ready".to_owned()), None, Vec::new());
+    let silent = || (Err("it does not say whether it is ready".to_owned()), None, None);
     let (ready, since, nodes) = asking.ok().and_then(Result::ok).unwrap_or_else(silent);
     Ledger { engine, ready, since, nodes, failures: app.counters.ledger_failures() }
 }
 
-type Stands = (Result<(), String>, Option<Timestamp>, Vec<Node>);
+type Stands = (Result<(), String>, Option<Timestamp>, Option<Vec<Node>>);
 
 fn stands(ledger: &Arc<dyn record::Ledger>) -> Stands {
     let ready = ledger.ready().map_err(|error| error.to_string());
     // A ledger that is away is not asked for more.
-    let nodes = if ready.is_ok() { ledger.shelf().nodes().unwrap_or_default() } else { Vec::new() };
+    let nodes = ready.is_ok().then(|| ledger.shelf().nodes().ok()).flatten();
     let node = |node: record::Node| Node { name: node.name().to_owned(), kept: node.kept(), pruned: node.pruned() };
-    (ready, ledger.since(), nodes.into_iter().map(node).collect())
+    (ready, ledger.since(), nodes.map(|nodes| nodes.into_iter().map(node).collect()))
 }

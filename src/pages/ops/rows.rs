@@ -31,29 +31,29 @@ pub(super) struct MinuteRow {
 
 impl MinuteRow {
     pub(super) fn of(it: &Minute, zone: &TimeZone) -> Self {
-        let (answered, refused) = (count(it.answered), count(it.refused));
+        let (answered, refused) = (count(it.tally.answered), count(it.tally.refused()));
         Self { began: minute(it.began, zone), answered, refused, p95: taken(&it.times, it.times.p95) }
     }
 }
 
-/// How long calls took in a span of time.
+/// How long answers took in a span of time.
 #[derive(Serialize)]
 pub(super) struct TimesRow {
     span: &'static str,
-    calls: String,
+    answers: String,
     times: [String; 4],
 }
 
 impl TimesRow {
     pub(super) fn of(span: &'static str, it: &Times) -> Self {
         let times = [it.p50, it.p95, it.p99, it.longest].map(|micros| taken(it, micros));
-        Self { span, calls: count(it.calls), times }
+        Self { span, answers: count(it.answers), times }
     }
 }
 
-/// A time of calls; of no calls there is none.
+/// A time of answers; of no answers there is none.
 fn taken(times: &Times, micros: u64) -> String {
-    if times.calls == 0 { "–".to_owned() } else { took(micros) }
+    if times.answers == 0 { "–".to_owned() } else { took(micros) }
 }
 
 /// What a policy said to members of a product line.
