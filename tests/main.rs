@@ -17,6 +17,7 @@ mod commands;
 mod conformance;
 mod crash;
 mod decide_laws;
+mod desk;
 mod ehr;
 mod faults;
 mod field;

@@ -157,7 +157,38 @@ fn with_a_token_what_is_only_read_cannot_be_written() {
     let app = app();
     let head = format!("POST /policies HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\nContent-Length: 0\r\n");
     let reply = app.ops().connect().sends(format!("{head}\r\n")).reply();
-    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET")));
+    assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")));
+}
+
+/// The headers that are the same however often something is asked for.
+fn lasting(reply: &Reply) -> Vec<(String, String)> {
+    let mut headers: Vec<_> = reply.headers.iter().filter(|(name, _)| name != "date").cloned().collect();
+    headers.sort();
+    headers
+}
+
+#[test]
+fn head_is_answered_wherever_get_is_with_the_same_headers_and_no_body() {
+    let app = app();
+    let id = app.sign(order("47383")).decided().header("x-request-id").unwrap().to_owned();
+    let authorization = format!("Bearer {SECRET}");
+    let known = [("Authorization", &*authorization)];
+    let looks = ["explain", "replay", "entries"].map(|what| format!("/ledger/{what}/{id}"));
+    let export = "/ledger/export?from=2026-01-01";
+    let paths =
+        ["/", "/assets/ops.css", "/healthz", "/readyz", "/policies", "/ledger/verify", "/ledger/metrics", export];
+    for path in paths.into_iter().chain(["/nothing"]).chain(looks.iter().map(String::as_str)) {
+        let (got, head) = (app.ops().get_with(path, &known), app.ops().head_with(path, &known));
+        assert_eq!((head.status, head.body.len()), (got.status, 0), "{path}");
+        // What a look adds to a record is a look: the length of what tells of looks grows with each.
+        let same = |reply: &Reply| -> Vec<_> {
+            let grows = path == "/" || path.starts_with("/ledger");
+            lasting(reply).into_iter().filter(|(name, _)| !grows || name != "content-length").collect()
+        };
+        assert_eq!(same(&head), same(&got), "{path}");
+    }
+    assert_eq!(app.ops().head_with("/metrics", &[]).status, 200);
+    assert_eq!(app.ops().head_with("/policies", &[]).status, 401);
 }
 
 #[test]

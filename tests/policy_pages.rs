@@ -21,7 +21,7 @@ pub struct Page {
 
 /// The pages of a set.
 fn site(set: &PolicySet) -> Site<'_> {
-    Site { set, manner: &MANNER, desk: true }
+    Site { set, manner: &MANNER, desk: true, today: TODAY }
 }
 
 impl Page {
@@ -43,7 +43,7 @@ impl Page {
 
     /// All policies.
     fn list(set: &PolicySet) -> Self {
-        Self::read(site(set).list(TODAY).unwrap())
+        Self::read(site(set).list().unwrap())
     }
 
     fn read(text: String) -> Self {

@@ -1,25 +1,26 @@
 //! The order desk: its page, what can be chosen there, and two things that a page cannot do for itself.
 //!
-//! Nothing of it is recorded: hooks that the desk calls are calls like any other, and these are not hooks.
+//! The hooks that the desk calls are calls like any other. These are not hooks, and only a look at the ledger is recorded.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Data, Payload};
+use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::{App, JSON, admit, body, pages};
-use crate::answer::{self, Moment, Refusal};
-use crate::gather::learned::Nobody;
+use crate::answer::Refusal;
+use crate::auth::VerifiedClient;
 use crate::pages::desk::{self, Choices};
 use crate::pages::markdown;
+use crate::record::Ledger;
 use crate::request::RequestError;
-use crate::request::hook;
 use crate::request::json::{Json, View};
+use crate::review::{ReviewError, Reviewer};
 
 /// `GET /`
 pub(super) async fn page(app: Data<App>, payload: Payload) -> HttpResponse {
@@ -35,15 +36,34 @@ pub(super) async fn choices(app: Data<App>, payload: Payload) -> HttpResponse {
     body::leave(payload, said(choices))
 }
 
-/// `POST /desk/trace`: what would be decided of a request and why, as `covenant explain` has it of a recorded one.
-pub(super) async fn trace(app: Data<App>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    does(&app, &request, payload, |body| {
-        let service = hook::of_request(body).ok_or(Problem::NotFound)?;
-        let moment = Moment::now(&app.manner.zone);
-        let answer = answer::at_once(body, service, &app.policies.now(), &app.manner, &moment, Nobody);
-        answer.map(|answer| answer.explanations).map_err(Problem::Refused)
-    })
-    .await
+/// `GET /desk/why/{id}`: what the ledger has of how an answer was decided, for the caller who got it. The id is the
+/// request's (`x-request-id`) or an assertion's. That somebody looks is recorded, as every look is.
+pub(super) async fn why(app: Data<App>, request: HttpRequest, id: Path<String>, payload: Payload) -> HttpResponse {
+    let call = Uuid::new_v4().to_string();
+    let story = async {
+        let ticket = admit::admit(&app, &request, &call).await?;
+        let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+        let client = admit::enter(ticket, &call).await?;
+        let ledger = app.ledger.clone();
+        let looked = web::block(move || explained(&*ledger, &client, &id)).await.map_err(|_| app.panicked())?;
+        looked.map_err(|error| match error {
+            ReviewError::Ledger(error) => app.ledger_failed(error),
+            ReviewError::Unknown => Problem::NotFound,
+            _ => app.panicked(),
+        })
+    };
+    let outcome: Result<String, Problem> = story.await;
+    body::leave(payload, outcome.map_or_else(|problem| problem.response(&call), said))
+}
+
+/// An answer explained to the client and tenant that got it. To others there is no such answer.
+fn explained(ledger: &dyn Ledger, client: &VerifiedClient, id: &str) -> Result<String, ReviewError> {
+    let entry = ledger.entry(id)?.ok_or(ReviewError::Unknown)?;
+    if (&*entry.client, &*entry.tenant) != (client.name(), client.tenant().unwrap_or_default()) {
+        return Err(ReviewError::Unknown);
+    }
+    let explained = Reviewer::new(ledger, format!("the order desk, for {}", client.name())).explain(id)?;
+    Ok(json!({ "orders": explained.orders, "refused": explained.refused }).to_string())
 }
 
 /// `POST /desk/markdown`: Markdown of any server, `{"text": …}`, as HTML that can stand in the page.

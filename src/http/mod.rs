@@ -17,6 +17,7 @@ mod pages;
 mod policies;
 pub mod problem;
 mod proxy;
+mod read;
 mod rest;
 mod room;
 pub mod tls;
@@ -261,23 +262,22 @@ fn routes(config: &mut ServiceConfig, has_desk: bool) {
                 .route(web::post().to(feedback::feedback))
                 .default_service(web::to(no_post)),
         );
-    let mut read = |path: &str, route: Route| {
-        let other = web::to(|request, body| method("GET", request, body));
-        config.service(web::resource(path).route(route).default_service(other));
-    };
-    read("/cds-services", web::get().to(discovery::discovery));
-    read("/assets/{name}", web::get().to(pages::asset));
+    read::only(config, "/cds-services", discovery::discovery, no_other());
+    read::only(config, "/assets/{name}", pages::asset, no_other());
     if has_desk {
-        read("/", web::get().to(desk::page));
-        read("/desk/choices", web::get().to(desk::choices));
-        for (path, route) in
-            [("/desk/trace", web::post().to(desk::trace)), ("/desk/markdown", web::post().to(desk::markdown))]
-        {
-            let other = web::to(|request, body| method("POST", request, body));
-            config.service(web::resource(path).route(route).default_service(other));
-        }
+        read::only(config, "/", desk::page, no_other());
+        read::only(config, "/desk/choices", desk::choices, no_other());
+        read::only(config, "/desk/why/{id}", desk::why, no_other());
+        let other = web::to(|request, body| method("POST", request, body));
+        let markdown = web::resource("/desk/markdown").route(web::post().to(desk::markdown));
+        config.service(markdown.default_service(other));
     }
     config.configure(policies::routes).default_service(web::to(nothing));
+}
+
+/// What is said to other methods where something is only read.
+fn no_other() -> Route {
+    web::to(|request, body| method(read::ALLOWED, request, body))
 }
 
 /// Another method than the one that is allowed. A browser that asks first whether it may call is told of no origin from

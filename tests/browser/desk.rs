@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::other::{self, Does};
 use crate::laws_support::repository;
@@ -94,7 +94,14 @@ fn what_is_asked_and_answered_is_one_click_away_with_the_decision_step_by_step()
         assert!(trace.contains(word), "{word} is not in {trace}");
     }
     assert!(browser.text("#timing").starts_with("Status 200 after "));
-    // Asking why is no call of a hook: nothing is recorded of it.
+    assert!(trace.contains("As it is recorded of request "), "{trace}");
+    // Asking why is no call of a hook: that somebody looked is recorded of it.
+    let assertion = browser.runs(
+        "return JSON.parse(document.getElementById('response').textContent).systemActions[0].resource.extension[0]
+           .extension.find((it) => it.url === 'coverage-assertion-id').valueString",
+    );
+    let explained = place.run(&["explain", assertion.as_str().unwrap()]).succeeded();
+    assert!(explained.contains("the order desk, for "), "{explained}");
     let listed = place.run(&["ledger", "search", "--policy", "633"]).succeeded();
     assert_eq!(listed.lines().filter(|line| line.contains("order-sign-crd")).count(), 1, "{listed}");
 }
@@ -184,8 +191,8 @@ fn several_orders_are_answered_each_in_its_row_and_an_earlier_answer_is_supersed
     let place = Place::empty();
     let server = place.serve();
     sits_down(&browser, &server);
-    browser.chooses("service", "CPT 47383").clicks("#add");
-    browser.chooses("service", "CPT 99213").chooses("patient", "Sample, Bruno");
+    browser.chooses("patient", "Sample, Bruno").chooses("service", "CPT 47383").clicks("#add");
+    browser.chooses("service", "CPT 99213");
     signs(&browser);
     let rows = browser.texts("#orders > li");
     assert_eq!(rows.len(), 2, "{rows:?}");
@@ -271,4 +278,191 @@ fn kinds_of_answer_that_are_not_wanted_are_not_given() {
     assert!(
         browser.runs("return document.getElementById('request').textContent").as_str().unwrap().contains("\"2.0\"")
     );
+}
+
+/// An answer about the desk's first order: its coverage information, and cards.
+fn answer(parts: &Value, cards: &Value) -> String {
+    let url = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information";
+    let order = json!({
+        "resourceType": "ServiceRequest", "id": "desk-order-1", "extension": [{"url": url, "extension": parts}],
+    });
+    let update = json!({"type": "update", "description": "Coverage information", "resource": order});
+    json!({"cards": cards, "systemActions": [update]}).to_string()
+}
+
+fn about_the_order(card: &Value) -> Value {
+    let mut card = card.clone();
+    let about = json!([{"reference": "ServiceRequest/desk-order-1"}]);
+    card["extension"] = json!({"davinci-crd.associated-resource": about});
+    card["source"] = json!({"label": "Elsewhere Health"});
+    card
+}
+
+#[test]
+fn signing_is_told_for_each_order() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("service", "CPT 47383").clicks("#add").chooses("service", "CPT 99213");
+    signs(&browser);
+    assert_eq!(browser.texts("#orders .signing"), ["Not signed yet.", "Signed."]);
+    let state = browser.text("#state");
+    assert!(state.contains("1 of 2 orders is signed."), "{state}");
+    assert!(!state.contains("The orders are signed"), "{state}");
+    assert_eq!(browser.texts("#orders > li:last-child .anyway").len(), 0, "what is signed is not to be set aside");
+    browser.clicks(".actions details:last-of-type > summary").clicks(".anyway input[value=\"0\"]");
+    browser.clicks(".anyway button").waits_for_words(".anyway", "Signed, and the payer was told why.");
+    assert_eq!(browser.texts("#orders .signing"), ["Signed.", "Signed."]);
+    assert_eq!(browser.text("#state"), "The orders are signed.");
+    browser.pictures("desk-signed-each");
+}
+
+#[test]
+fn an_order_past_the_most_cards_can_be_set_aside_too() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("service", "CPT 47383").clicks("#add").chooses("service", "CPT 47381");
+    browser.clicks("#entry > details > summary").waits_for("#options input[name=option-max-cards]");
+    browser.runs(
+        "const most = document.querySelector('[name=option-max-cards]'); most.value = 1;
+         most.dispatchEvent(new Event('change', { bubbles: true }))",
+    );
+    signs(&browser);
+    assert_eq!(browser.texts("#cards .card").len(), 1, "{}", browser.text("#cards"));
+    assert_eq!(browser.texts("#orders .signing"), ["Not signed yet.", "Not signed yet."]);
+    for (order, told) in [(1, "Signed, and the payer was told why."), (2, "the payer showed no card of this order")] {
+        let of = |css: &str| format!("#orders > li:nth-child({order}) {css}");
+        browser.clicks(&of(".actions details:last-of-type > summary")).clicks(&of(".anyway input[value=\"0\"]"));
+        browser.clicks(&of(".anyway button"));
+        let words = told.trim_start_matches("the ");
+        browser.waits_for_words(&of(".anyway"), words);
+    }
+    assert_eq!(browser.texts("#orders .signing"), ["Signed.", "Signed."]);
+}
+
+#[test]
+fn another_patient_empties_the_basket_and_the_desk_says_so() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let place = Place::empty();
+    let server = place.serve();
+    sits_down(&browser, &server);
+    browser.chooses("service", "CPT 47383").clicks("#add").clicks("#add");
+    assert_eq!(browser.texts("#basket li").len(), 2);
+    browser.chooses("patient", "Sample, Bruno");
+    assert_eq!(browser.texts("#basket li").len(), 0);
+    let note = browser.text("#basket-note");
+    assert_eq!(note, "The 2 orders that were added are for another patient, so the list was emptied.");
+    signs(&browser);
+    assert_eq!(browser.texts("#orders > li").len(), 1);
+    // Another plan is the same patient's.
+    browser.clicks("#add").chooses("plan", "Medicare HMO Blue");
+    assert_eq!((browser.texts("#basket li").len(), browser.text("#basket-note")), (1, String::new()));
+}
+
+#[test]
+fn the_policy_that_is_read_is_a_policy_and_no_other_link_of_a_card() {
+    let form = about_the_order(&json!({
+        "uuid": "6e0e8c1c-7d6b-4d5a-9d51-6b8ad3a0a001", "summary": "Fill in a form", "indicator": "info",
+        "links": [{"label": "The form", "url": "https://forms.example/launch", "type": "absolute"}],
+    }));
+    let covered = json!({"url": "covered", "valueCode": "covered"});
+    let policy_link = json!({"url": "detail", "extension": [
+        {"url": "code", "valueCodeableConcept": {"coding": [{"code": "policy-link"}]}},
+        {"url": "value", "valueUrl": "https://elsewhere.example/policies/1"},
+    ]});
+    for (parts, leads) in
+        [(json!([covered]), None), (json!([covered, policy_link]), Some("https://elsewhere.example/policies/1"))]
+    {
+        let Some(browser) = open(Scheme::Light, 1280) else { return };
+        let (_place, _server, _) = elsewhere(&browser, Does::Answers(answer(&parts, &json!([form]))));
+        signs(&browser);
+        let links = browser.runs(
+            "return [...document.querySelectorAll('.actions > p > a')].map((it) => `${it.textContent} ${it.href}`)",
+        );
+        let expected: Vec<String> = leads.iter().map(|url| format!("Read the policy {url}")).collect();
+        assert_eq!(links, json!(expected));
+        assert!(browser.text(".actions").contains("Related (1)"), "{}", browser.text(".actions"));
+    }
+}
+
+#[test]
+fn each_annotation_names_the_coverage_that_its_extension_names() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let parts = json!([
+        {"url": "coverage", "valueReference": {"reference": "Coverage/of-another-plan"}},
+        {"url": "covered", "valueCode": "covered"},
+    ]);
+    let (_place, _server, _) = elsewhere(&browser, Does::Answers(answer(&parts, &json!([]))));
+    signs(&browser);
+    let said = browser.text("#orders .annotation");
+    assert!(said.contains("Coverage/of-another-plan"), "{said}");
+    assert!(!said.contains(PLANS[0]), "{said}");
+}
+
+#[test]
+fn an_answer_whose_authorization_stands_does_not_ask_for_what_its_request_must_show() {
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let file = repository("tests/policies/examples/ex-101-authorized.response.json");
+    let recorded = fs::read_to_string(file).unwrap().replace("example-order", "desk-order-1");
+    let mut response: Value = serde_json::from_str(&recorded).unwrap();
+    let parts = response["systemActions"][0]["resource"]["extension"][0]["extension"].as_array_mut().unwrap();
+    parts.push(json!({"url": "doc-needed", "valueCode": "clinical"}));
+    parts.push(json!({"url": "doc-purpose", "valueCode": "withpa"}));
+    parts.push(json!({"url": "questionnaire", "valueCanonical": "https://elsewhere.example/Questionnaire/1"}));
+    let (_place, _server, _) = elsewhere(&browser, Does::Answers(response.to_string()));
+    signs(&browser);
+    let said = browser.text("#chart").split("What was said").next().unwrap().to_owned();
+    assert!(said.contains("Authorization satisfied") && said.contains("Authorization PA-123 stands"), "{said}");
+    for asked in ["must show", "questionnaire", "A form to fill in", "Clinical documents", "go with the request"] {
+        assert!(!said.contains(asked), "{asked} is in {said}");
+    }
+    assert_eq!(browser.texts("#orders .signing"), ["Signed."]);
+}
+
+#[test]
+fn a_refusal_a_malformed_answer_and_a_server_that_is_not_there_are_told_apart() {
+    let outcome = json!({"resourceType": "OperationOutcome", "issue": [
+        {"severity": "error", "code": "invariant", "details": {"text": "The coverage is another patient's."},
+         "expression": ["Coverage.beneficiary"]},
+        {"severity": "error", "code": "value", "diagnostics": "A second sentence."},
+    ]});
+    let said = [
+        (
+            Does::Says(422, outcome.to_string()),
+            "The payer refused the request (422).",
+            "The coverage is another patient's. (Coverage.beneficiary) A second sentence.",
+        ),
+        (Does::Says(400, "{}".to_owned()), "The payer refused the request (400).", "The server gave no reason."),
+        (Does::Says(500, outcome.to_string()), "No answer (500).", "The coverage is another patient's."),
+        (Does::Answers("<html>".to_owned()), "The answer cannot be read.", "is not a CDS Hooks response"),
+        (Does::Answers("{\"cards\":5}".to_owned()), "The answer cannot be read.", "is not a CDS Hooks response"),
+        (
+            Does::Answers(
+                json!({"cards": [], "systemActions": [{"type": "update", "resource": {"extension": 5}}]}).to_string(),
+            ),
+            "The answer cannot be read.",
+            "is not a CDS Hooks response",
+        ),
+    ];
+    for (does, headline, words) in said {
+        let Some(browser) = open(Scheme::Light, 1280) else { return };
+        let (_place, _server, _) = elsewhere(&browser, does);
+        signs(&browser);
+        let told = browser.text("#orders");
+        assert!(told.contains(headline) && told.contains(words), "{headline}: {told}");
+        assert!(!told.contains("cannot be reached"), "{told}");
+        assert_eq!(browser.texts("#orders .signing"), ["Signed."]);
+    }
+    let Some(browser) = open(Scheme::Light, 1280) else { return };
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (place, other) = (Place::empty(), format!("http://{gone}"));
+    let server = place.serve_in(&[FREE, ("COVENANT_PAGES_DESK_SERVERS", &other)]);
+    sits_down(&browser, &server);
+    browser.clicks("#entry > details > summary").chooses("server", &other);
+    signs(&browser);
+    let told = browser.text("#orders");
+    assert!(told.contains("No answer.") && told.contains("The server cannot be reached"), "{told}");
 }

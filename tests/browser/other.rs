@@ -16,6 +16,8 @@ pub enum Does {
     Hangs,
     /// Answers so.
     Answers(String),
+    /// Says this status and body.
+    Says(u16, String),
 }
 
 /// Starts it, and says where.
@@ -48,20 +50,21 @@ fn serve(socket: TcpStream, does: &Does) {
         }
     }
     reader.read_exact(&mut vec![0; length]).unwrap();
-    let body = match (first.split(' ').next(), does) {
-        (Some("GET"), _) => DISCOVERY,
+    let (status, body) = match (first.split(' ').next(), does) {
+        (Some("GET"), _) => (200, DISCOVERY),
         (Some("POST"), Does::Hangs) => {
             thread::sleep(Duration::from_secs(600));
             return;
         }
-        (Some("POST"), Does::Answers(body)) => body,
-        _ => "",
+        (Some("POST"), Does::Answers(body)) => (200, body.as_str()),
+        (Some("POST"), Does::Says(status, body)) => (*status, body.as_str()),
+        _ => (200, ""),
     };
     let mut socket = reader.into_inner();
     // Whoever has gone need not be told.
     _ = write!(
         socket,
-        "HTTP/1.1 200 OK\r\n{ALLOWED}Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status} Said\r\n{ALLOWED}Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
 }

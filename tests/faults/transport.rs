@@ -173,8 +173,45 @@ fn t11_another_method_is_refused_with_the_one_that_is_allowed() {
             service.refused(405, "not-supported").with_header("allow", "POST");
         }
         for method in ["POST", "PUT", "DELETE", "PATCH"] {
-            call(&format!("{method} /cds-services")).refused(405, "not-supported").with_header("allow", "GET");
+            call(&format!("{method} /cds-services")).refused(405, "not-supported").with_header("allow", "GET, HEAD");
         }
+    }
+}
+
+#[test]
+fn t11_head_is_answered_wherever_get_is_with_the_same_headers_and_no_body() {
+    for app in both(|_| ()) {
+        let paths = [
+            "/cds-services",
+            "/",
+            "/assets/page.css",
+            "/desk/choices",
+            "/policies",
+            "/policies/633",
+            "/policies/633/2020-11",
+            "/policies/none",
+            "/nothing",
+        ];
+        for path in paths {
+            let asked = |method: &str| {
+                let head = format!("{method} {path} HTTP/1.1\r\nHost: covenant.example\r\nConnection: close\r\n\r\n");
+                let text = app.connect().sends(head).last_words();
+                let (head, body) = text.split_once("\r\n\r\n").unwrap();
+                let of_the_call = ["date:", "x-request-id:"];
+                let lines = head.lines().filter(|line| !of_the_call.iter().any(|name| line.starts_with(name)));
+                let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+                lines.sort();
+                (lines, body.to_owned())
+            };
+            let ((got, body), (head, nothing)) = (asked("GET"), asked("HEAD"));
+            assert_eq!((head, &*nothing), (got, ""), "{path}");
+            assert!(!body.is_empty(), "{path}");
+        }
+        // A service is only posted to.
+        let call = "HEAD /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\nConnection: close\r\n\r\n";
+        let read = app.connect().sends(call).last_words();
+        assert!(read.starts_with("HTTP/1.1 405") && read.to_lowercase().contains("allow: post"), "{read}");
+        assert!(read.ends_with("\r\n\r\n"), "{read}");
     }
 }
 
@@ -201,7 +238,7 @@ fn t17_a_browser_that_asks_first_is_allowed_no_origin() {
                      Access-Control-Request-Headers: authorization,content-type";
         app.connect().sends(format!("OPTIONS {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n\r\n")).reply()
     };
-    for (path, allowed) in [("/cds-services", "GET"), ("/cds-services/order-sign-crd", "POST")] {
+    for (path, allowed) in [("/cds-services", "GET, HEAD"), ("/cds-services/order-sign-crd", "POST")] {
         let reply = asks(path);
         assert_eq!((reply.status, reply.header("allow")), (204, Some(allowed)), "{path}");
         let told =

@@ -243,3 +243,27 @@ fn every_policy_of_the_invented_set_is_written_with_all_its_cases() {
         assert!(page.all(".information dt").iter().any(|name| words(*name) == "covered"), "{}", policy.number);
     }
 }
+
+#[test]
+fn a_version_that_is_not_in_force_today_says_so_at_its_top() {
+    let set = Set::new();
+    set.change(RULES, |rules| rules["effectivePeriod"] = json!({"start": "2020-11-01", "end": "2026-06-30"}));
+    std::fs::remove_dir_all(set.path("policies/633/cases")).unwrap();
+    let set = set.load();
+    // Asked for by its version, and by a day on which it was in force.
+    for page in [Page::of(&set, "633", "2020-11"), Page::on(&set, "633", date(2026, 1, 1))] {
+        let notice = page.one("main .notice");
+        let said = words(notice);
+        let expected = format!("This version is not in force today, {TODAY}. No version of this policy is.");
+        assert_eq!(said, expected);
+        let before = page.text.split("class=\"notice\"").next().unwrap();
+        assert!(!before.contains("<section") && !before.contains("blockquote"), "something stands before it");
+    }
+    let list = Page::list(&set);
+    let row = words(list.one("tbody tr"));
+    assert!(
+        row.contains("No version is in force today none; the last is 2020-11, from 2020-11-01 to 2026-06-30"),
+        "{row}"
+    );
+    assert!(Page::of(&SET, "633", "2020-11").all(".notice").is_empty());
+}

@@ -68,7 +68,7 @@ fn another_method_is_refused_and_told_what_is_allowed() {
     let app = TestApp::start();
     for path in ["/policies", "/policies/633", "/policies/633/2020-11"] {
         let reply = app.post_to(path, "{}");
-        assert_eq!(reply.header("allow"), Some("GET"));
+        assert_eq!(reply.header("allow"), Some("GET, HEAD"));
         reply.refused(405, "not-supported");
     }
 }

@@ -179,3 +179,23 @@ fn every_passage_that_a_card_of_a_golden_pair_cites_has_its_place() {
     }
     assert!(found > 50, "only {found} places were looked for");
 }
+
+#[test]
+fn a_policy_that_depends_is_not_shown_as_covered() {
+    let page = Page::list(&ask::SET);
+    let row = |number: &str| {
+        let rows = page.all("tbody tr").into_iter();
+        words(
+            rows.into_iter()
+                .find(|row| words(inside(*row, "th")[0]) == number)
+                .map(|row| inside(row, "td")[1])
+                .unwrap(),
+        )
+    };
+    // It is covered, and who performs it decides whether authorization is needed.
+    assert_eq!(row("EX-103"), "◐ It depends");
+    assert_eq!(row("EX-102"), "✓ Covered");
+    let own = Page::of(&ask::SET, "EX-103", "1");
+    assert_eq!(words(inside(own.one(".means"), ".said")[0]), "◐ It depends");
+    assert!(own.one(".means").text().collect::<String>().contains("prior authorization is required depends on"));
+}

@@ -115,6 +115,12 @@ impl Caller {
         reply(headers.iter().fold(call, |call, (name, value)| call.header(*name, *value))).unwrap()
     }
 
+    /// Asks for the headers of a page, with headers.
+    pub fn head_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let call = self.client.head(format!("{}{path}", self.base));
+        reply(headers.iter().fold(call, |call, (name, value)| call.header(*name, *value))).unwrap()
+    }
+
     /// Gets a page with an operator's secret.
     pub fn get_as_operator(&self, path: &str, secret: &str) -> Reply {
         self.get_with(path, &[("Authorization", &format!("Bearer {secret}"))])

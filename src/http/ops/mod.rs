@@ -23,10 +23,10 @@ use actix_web::dev::Server;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, Data};
-use actix_web::{App as Routes, HttpResponse, HttpServer, Resource, Route};
+use actix_web::{App as Routes, HttpResponse, HttpServer, Resource};
 use serde_json::{Value, json};
 
-use super::{App, JSON};
+use super::{App, JSON, read};
 use crate::config::{Role, Token};
 pub use operator::Operator;
 use operator::{Operators, Takes};
@@ -74,38 +74,34 @@ enum For {
 fn routes(config: &mut web::ServiceConfig) {
     use For::{Anybody, Holders};
     use Role::{Metrics, Phi, Prune};
-    let mut read = |path: &str, who: For, route: Route| {
-        config.service(reserved(path, who).route(route).default_service(web::to(only_get)));
-    };
-    read("/", Holders(Metrics), web::get().to(page::page));
-    read("/assets/{name}", Anybody, web::get().to(page::asset));
-    read("/healthz", Anybody, web::get().to(health::alive));
-    read("/readyz", Anybody, web::get().to(health::ready));
-    read("/metrics", Anybody, web::get().to(health::metrics));
-    read("/policies", Holders(Metrics), web::get().to(policies::policies));
-    read("/ledger/explain/{id}", Holders(Phi), web::get().to(ledger::explain));
-    read("/ledger/replay/{id}", Holders(Phi), web::get().to(ledger::replay));
-    read("/ledger/entries/{id}", Holders(Phi), web::get().to(ledger::entry));
-    read("/ledger/entries", Holders(Phi), web::get().to(ledger::search));
-    read("/ledger/export", Holders(Phi), web::get().to(ledger::export));
-    read("/ledger/verify", Holders(Metrics), web::get().to(ledger::verify));
-    read("/ledger/metrics", Holders(Metrics), web::get().to(ledger::metrics));
-    let prune = reserved("/ledger/prune", Holders(Prune)).route(web::post().to(ledger::prune));
+    config.service(reserved(read::resource("/", page::page, web::to(only_read)), Holders(Metrics)));
+    config.service(reserved(read::resource("/assets/{name}", page::asset, web::to(only_read)), Anybody));
+    config.service(reserved(read::resource("/healthz", health::alive, web::to(only_read)), Anybody));
+    config.service(reserved(read::resource("/readyz", health::ready, web::to(only_read)), Anybody));
+    config.service(reserved(read::resource("/metrics", health::metrics, web::to(only_read)), Anybody));
+    config.service(reserved(read::resource("/policies", policies::policies, web::to(only_read)), Holders(Metrics)));
+    config.service(reserved(read::resource("/ledger/explain/{id}", ledger::explain, web::to(only_read)), Holders(Phi)));
+    config.service(reserved(read::resource("/ledger/replay/{id}", ledger::replay, web::to(only_read)), Holders(Phi)));
+    config.service(reserved(read::resource("/ledger/entries/{id}", ledger::entry, web::to(only_read)), Holders(Phi)));
+    config.service(reserved(read::resource("/ledger/entries", ledger::search, web::to(only_read)), Holders(Phi)));
+    config.service(reserved(read::resource("/ledger/export", ledger::export, web::to(only_read)), Holders(Phi)));
+    config.service(reserved(read::resource("/ledger/verify", ledger::verify, web::to(only_read)), Holders(Metrics)));
+    config.service(reserved(read::resource("/ledger/metrics", ledger::metrics, web::to(only_read)), Holders(Metrics)));
+    let prune = reserved(web::resource("/ledger/prune"), Holders(Prune)).route(web::post().to(ledger::prune));
     config.service(prune.default_service(web::to(only_post)));
     config.default_service(web::to(nothing));
 }
 
-/// A path, and who may call it.
-fn reserved(path: &str, who: For) -> Resource {
-    let resource = web::resource(path);
+/// A path that only some may call.
+fn reserved(resource: Resource, who: For) -> Resource {
     match who {
         For::Anybody => resource,
         For::Holders(role) => resource.app_data(Takes(role)),
     }
 }
 
-async fn only_get(_operator: Operator) -> HttpResponse {
-    not_so("GET", "This is only to be read.")
+async fn only_read(_operator: Operator) -> HttpResponse {
+    not_so(read::ALLOWED, "This can only be read.")
 }
 
 async fn only_post(_operator: Operator) -> HttpResponse {

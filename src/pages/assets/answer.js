@@ -13,7 +13,9 @@ function repetition({ extension: parts }) {
     const inside = (url) => extension.find((part) => part.url === url);
     return { code: text(value(inside("code") ?? {})), value: value(inside("value") ?? {}), when: value(inside("qualification") ?? {}) };
   });
+  const policy = details.find((it) => /^policy[- ]link$/i.test(it.code))?.value;
   return {
+    coverage: one("coverage")?.reference, policy,
     covered: one("covered"), authorization: one("pa-needed"), documents: all("doc-needed"), purposes: all("doc-purpose"),
     needs: all("info-needed"), reasons: all("reason").map(text), details, billing: one("billingCode")?.code,
     questionnaires: all("questionnaire"), checked: one("date"), assertion: one("coverage-assertion-id"),
@@ -29,6 +31,23 @@ export function annotations(response) {
     const said = (resource.extension ?? []).filter((extension) => extension.url === COVERAGE_INFORMATION);
     return [`${resource.resourceType}/${resource.id}`, said.map(repetition)];
   }));
+}
+
+// Whether a response is one at all: what is built out of it rests on this.
+export function isAnswer(response) {
+  const lists = [response?.cards, response?.systemActions ?? []];
+  return lists.every((list) => Array.isArray(list) && list.every((it) => it && typeof it === "object"));
+}
+
+// What an OperationOutcome says, each issue with the place that it names.
+export function issues(outcome) {
+  const said = Array.isArray(outcome?.issue) ? outcome.issue : [];
+  const texts = said.map((issue) => {
+    const words = issue?.details?.text ?? issue?.diagnostics ?? issue?.code;
+    const place = issue?.expression?.[0];
+    return words && (place ? `${words} (${place})` : words);
+  });
+  return texts.filter(Boolean);
 }
 
 // What comes first: warnings.
@@ -66,8 +85,27 @@ export function verdict(said) {
   return said.covered === "covered" ? is("covered", "✓", "Covered") : is("unsure", "–", "Nothing was said");
 }
 
+// Whether an order's authorization stands, so that nothing is asked for that a request for one would need.
+export const isSatisfied = (said) => said.authorization === "satisfied" && said.covered !== "not-covered";
+
+// Whether an order is not to be signed before a clinician has decided: a card warns of it, or it is not covered.
+export const asks = (cards, said) =>
+  cards.some((it) => it.indicator !== "info") || said.some((it) => verdict(it).name === "not-covered")
+  || (!cards.length && said.some((it) => verdict(it).name === "authorization"));
+
+// What is left of an answer once its authorization stands: documents for another purpose, and what coverage still depends on.
+function left(said) {
+  if (!isSatisfied(said)) return said;
+  const others = said.purposes.some((purpose) => purpose !== "withpa");
+  return {
+    ...said, documents: others ? said.documents : [], questionnaires: others ? said.questionnaires : [],
+    needs: said.covered === "conditional" ? said.needs : [],
+  };
+}
+
 // What is to be known at a glance beside the verdict; only what is there, and not what the verdict says already.
-export function chips(said) {
+export function chips(answer) {
+  const said = left(answer);
   const word = verdict(said).word;
   const told = said.needs.filter((code) => code !== "OTH");
   const authorization = said.covered === "not-covered" ? undefined : AUTHORIZATION[said.authorization];

@@ -1,8 +1,8 @@
 // The order desk: a CDS Hooks client. It never keeps an order from being signed, whatever the payer says or fails to say.
 
-import { about, annotations, sorted } from "./answer.js";
-import { HOOK, order, request } from "./request.js";
-import { annotation, card, element, trace } from "./show.js";
+import { about, annotations, asks, isAnswer, isSatisfied, issues, sorted } from "./answer.js";
+import { HOOK, coverages, order, request } from "./request.js";
+import { annotation, card, element, folded, trace } from "./show.js";
 
 // Milliseconds that a clinician is kept waiting: CRD gives a server five seconds.
 const PATIENCE = 5000;
@@ -26,12 +26,38 @@ async function call(url, body, patience = PATIENCE) {
   return { status: reply.status, ok: reply.ok, json, id: reply.headers.get("x-request-id") };
 }
 
+// Why there is no answer: a headline, and what is told below it.
+class NoAnswer extends Error {
+  constructor(headline, words) {
+    super(words);
+    this.headline = headline;
+  }
+}
+
+// A reply that refuses: by the server's own words, where it has any. What the caller sent is told apart from what failed there.
+function refused({ status, json }) {
+  const told = issues(json);
+  const headline = status >= 400 && status < 500 ? `The payer refused the request (${status}).` : `No answer (${status}).`;
+  return new NoAnswer(headline, told.length ? told.join(" ") : "The server gave no reason.");
+}
+
+const unreadable = (what) => new NoAnswer("The answer cannot be read.", `The server answered, and what it sent is not ${what}.`);
+
+// What failed, in words for whoever is at the desk.
+function explained(error) {
+  if (error instanceof NoAnswer) return error;
+  if (error.name === "TimeoutError") return new NoAnswer("No answer in time.", `The payer was given ${PATIENCE / 1000} seconds.`);
+  return new NoAnswer("No answer.", "The server cannot be reached, or does not let this page call it.");
+}
+
 // The service of a server that answers when orders are signed.
 async function serviceOf(server) {
   if (!services.has(server)) {
     const reply = await call(`${server}/cds-services`);
-    const found = reply.json?.services?.find((it) => it.hook === HOOK);
-    if (!found) throw new Error("This server has no service for signed orders.");
+    if (!reply.ok) throw refused(reply);
+    if (!Array.isArray(reply.json?.services)) throw unreadable("a list of services");
+    const found = reply.json.services.find((it) => it?.hook === HOOK);
+    if (!found) throw new NoAnswer("No answer.", "This server has no service for signed orders.");
     services.set(server, found);
   }
   return services.get(server);
@@ -86,33 +112,36 @@ function supersede() {
   answered = null;
 }
 
-function row(resource, children) {
+// The row of an order, with whether it is signed.
+function row(resource, signed, children) {
   const name = `${resource.code.coding[0].code} – ${resource.code.text}`;
-  return element("li", { class: "order" }, element("h3", {}, name), ...children);
+  return element("li", { class: "order" }, element("h3", {}, name), signed, ...children);
 }
 
-function failed(orders, headline, words) {
+const signing = (words) => element("p", { class: "signing", role: "status" }, words);
+
+function failed(orders, { headline, message }) {
   at("state").textContent = `${headline} The orders are signed; the payer has said nothing of them.`;
-  at("orders").replaceChildren(...orders.map((resource) => row(resource, [element("div", { class: "annotation unsure" },
+  at("cards").replaceChildren();
+  at("orders").replaceChildren(...orders.map((resource) => row(resource, signing("Signed."), [element("div", { class: "annotation unsure" },
     element("p", { class: "headline" }, element("span", { class: "said unsure" }, element("span", { "aria-hidden": "true" }, "–"), headline)),
-    element("p", { class: "reason" }, words))])));
+    element("p", { class: "reason" }, message))])));
 }
 
 // Tells the payer why its warning was set aside.
-const telling = (endpoint) => async (of, reason, comment) => {
+async function tell(endpoint, of, reason, comment) {
+  if (!of) return "Signed. The payer showed no card of this order, so that it cannot be told why.";
   const told = {
     card: of.uuid, outcome: "overridden", outcomeTimestamp: new Date().toISOString(),
-    overrideReason: { reason, ...(comment && { userComment: comment }) },
+    ...((reason || comment) && { overrideReason: { ...(reason && { reason }), ...(comment && { userComment: comment }) } }),
   };
   try {
     const reply = await call(`${endpoint}/feedback`, { feedback: [told] });
     return reply.ok ? "Signed, and the payer was told why." : `Signed. The payer did not take the reason (${reply.status}).`;
   } catch {
     return "Signed. The payer could not be told why.";
-  } finally {
-    at("state").textContent = "The orders are signed.";
   }
-};
+}
 
 async function markdown(text) {
   const reply = await call("/desk/markdown", { text });
@@ -120,73 +149,125 @@ async function markdown(text) {
   return reply.json.html;
 }
 
-function show(orders, response, picked, endpoint) {
-  const said = annotations(response);
-  const cards = sorted(response.cards);
-  const insurer = picked.server ? (cards[0]?.source?.label ?? picked.server) : choices.insurer.short;
-  const send = telling(endpoint);
-  const warned = cards.some((it) => it.indicator !== "info");
-  at("state").textContent = warned
-    ? "The payer answered. Sign all the same, with a reason, or change the order." : "The payer answered. The orders are signed.";
-  at("orders").replaceChildren(...orders.map((resource) => {
-    const own = said.get(`ServiceRequest/${resource.id}`) ?? [];
-    const who = { insurer, plan: picked.plan.name };
-    const named = { id: resource.id, text: resource.code.text };
-    const notes = own.map((it) => annotation(named, it, cards, who, send));
-    return row(resource, notes.length ? notes : [element("p", { class: "muted" }, "No coverage information came back for this order.")]);
-  }));
-  at("cards").replaceChildren(...(cards.length ? [element("h2", {}, "Cards"), ...cards.map((it) => card(it, markdown))] : []));
+// How many orders are signed, in words.
+function state(all, open) {
+  if (!open) return "The payer answered. The orders are signed.";
+  const signed = all - open;
+  const told = all === 1 ? "The order is not signed" : `${signed} of ${all} orders ${signed === 1 ? "is" : "are"} signed`;
+  return `The payer answered. ${told}. Sign all the same, with a reason, or change the order.`;
 }
 
-async function why(sent) {
+// What the payer says of each order, and how those that it warns of can be signed all the same.
+function show(orders, response, { insurer, coverages, endpoint }) {
+  const said = annotations(response);
+  const cards = sorted(response.cards);
+  const reasons = cards.find((it) => it.overrideReasons?.length)?.overrideReasons ?? [];
+  const open = new Set();
+  const rows = orders.map((resource) => {
+    const of = `ServiceRequest/${resource.id}`;
+    const [answers, own] = [said.get(of) ?? [], cards.filter((it) => about(it).includes(of))];
+    const needed = asks(own, answers);
+    if (needed) open.add(of);
+    const signed = signing(needed ? "Not signed yet." : "Signed.");
+    // The order of which there is no card, as past the most that were wanted, can be signed all the same, too.
+    const warning = own.find((it) => it.overrideReasons?.length);
+    const sign = (reason, comment) => {
+      open.delete(of);
+      signed.textContent = "Signed.";
+      at("state").textContent = open.size ? state(orders.length, open.size) : "The orders are signed.";
+      line.querySelectorAll("form.anyway button").forEach((button) => { button.disabled = true; });
+      return tell(endpoint, warning ?? own.find((it) => it.uuid), reason, comment);
+    };
+    const decision = needed && { reasons: warning?.overrideReasons ?? reasons, sign };
+    const named = { id: resource.id, text: resource.code.text };
+    const notes = answers.map((it) => annotation(named, it, own, { insurer, coverages }, decision));
+    const line = row(resource, signed, notes.length ? notes : [element("p", { class: "muted" }, "No coverage information came back for this order.")]);
+    return line;
+  });
+  at("state").textContent = state(orders.length, open.size);
+  at("orders").replaceChildren(...rows);
+  // Where authorization stands, a card that only says what its request must show is out of the way.
+  const over = (it) => it.indicator === "info" && about(it).length && about(it).every((of) => said.get(of)?.length && said.get(of).every(isSatisfied));
+  const [kept, past] = [cards.filter((it) => !over(it)), cards.filter(over)];
+  at("cards").replaceChildren(
+    ...(kept.length ? [element("h2", {}, "Cards"), ...kept.map((it) => card(it, markdown))] : []),
+    ...(past.length ? [folded("Cards of orders whose authorization stands", past.map((it) => card(it, markdown)))] : []));
+}
+
+// What the ledger has of how the answer was decided.
+async function why({ id }) {
   at("trace").replaceChildren(element("p", { class: "muted" }, "Asking …"));
   try {
-    const reply = await call("/desk/trace", sent);
-    at("trace").replaceChildren(...(reply.ok ? trace(reply.json) : [element("p", {}, reply.json?.issue?.[0]?.details?.text ?? "There is none.")]));
+    const reply = await call(`/desk/why/${encodeURIComponent(id)}`);
+    if (!reply.ok) throw refused(reply);
+    const { orders, refused: told } = reply.json;
+    const nothing = told ? `Nothing was decided: ${told}` : "Nothing was decided.";
+    at("trace").replaceChildren(element("p", { class: "muted" }, `As it is recorded of request ${id}.`),
+      ...(orders.length ? trace(orders) : [element("p", {}, nothing)]));
+  } catch (error) {
+    at("trace").replaceChildren(element("p", {}, `The record could not be read. ${explained(error).message}`));
+  }
+}
+
+// Asks the payer about these orders, and shows what it says.
+async function ask(orders, picked, asked) {
+  const service = await serviceOf(picked.server);
+  const endpoint = `${picked.server}/cds-services/${service.id}`;
+  asked.sent = request(service, orders, picked, choices.insurer, { version: picked.version, options: options(service) });
+  asked.reply = await call(endpoint, asked.sent);
+  if (asked.turn !== running) return;
+  const { ok, json } = asked.reply;
+  if (!ok) throw refused(asked.reply);
+  if (!isAnswer(json)) throw unreadable("a CDS Hooks response");
+  const insurer = picked.server ? (json.cards[0]?.source?.label ?? picked.server) : choices.insurer.short;
+  try {
+    show(orders, json, { insurer, coverages: coverages(asked.sent), endpoint });
   } catch {
-    at("trace").replaceChildren(element("p", {}, "It could not be had."));
+    throw unreadable("a CDS Hooks response");
   }
 }
 
 async function sign(event) {
   event.preventDefault();
   supersede();
-  const turn = ++running;
+  const asked = { turn: ++running };
   const picked = chosen();
-  const drafts = basket.concat([picked]);
-  // All are for one patient: the one who is there now.
-  const orders = drafts.map((it, index) => order(`desk-order-${index + 1}`, { ...it, patient: picked.patient }, today()));
+  // All are for one patient, or the basket was emptied.
+  const orders = basket.concat([picked]).map((it, index) => order(`desk-order-${index + 1}`, it, today()));
   at("chart").setAttribute("aria-busy", "true");
   at("state").textContent = "Asking the payer …";
-  at("orders").replaceChildren(...orders.map((resource) => row(resource, [element("p", { class: "waiting" }, "Waiting for the payer")])));
+  at("orders").replaceChildren(...orders.map((resource) => row(resource, "", [element("p", { class: "waiting" }, "Waiting for the payer")])));
   const began = performance.now();
-  let sent, reply, failure;
   try {
-    const service = await serviceOf(picked.server);
-    const endpoint = `${picked.server}/cds-services/${service.id}`;
-    sent = request(service, orders, picked, choices.insurer, { version: picked.version, options: options(service) });
-    reply = await call(endpoint, sent);
-    if (turn !== running) return;
-    if (reply.ok && reply.json) show(orders, reply.json, picked, endpoint);
-    else failed(orders, `No answer (${reply.status}).`, reply.json?.issue?.[0]?.details?.text ?? "The server gave no reason.");
+    await ask(orders, picked, asked);
   } catch (error) {
-    if (turn !== running) return;
-    failure = error.name === "TimeoutError" ? "No answer in time." : "No answer.";
-    failed(orders, failure, error.name === "TimeoutError"
-      ? `The payer was given ${PATIENCE / 1000} seconds.` : (sent ? "The server cannot be reached, or does not let this page call it." : error.message));
+    if (asked.turn === running) failed(orders, explained(error));
   }
-  answered = { sent };
+  if (asked.turn !== running) return;
+  const { sent, reply } = asked;
+  // What was decided elsewhere is recorded elsewhere.
+  answered = { id: picked.server ? undefined : reply?.id };
   at("chart").removeAttribute("aria-busy");
   at("exchange").hidden = !sent;
   at("timing").textContent = `${reply ? `Status ${reply.status} after` : "Given up after"} ${Math.round(performance.now() - began)} ms${reply?.id ? `, request ${reply.id}` : ""}`;
   at("request").textContent = JSON.stringify(sent, null, 2) ?? "";
   at("response").textContent = reply?.json ? JSON.stringify(reply.json, null, 2) : "None.";
-  at("trace-folded").hidden = Boolean(picked.server);
+  at("trace-folded").hidden = !answered.id;
   at("trace-folded").open = false;
+}
+
+// Orders are for the patient for whom they were written: none of them becomes another's.
+function empty() {
+  if (!basket.length) return;
+  const gone = basket.length === 1 ? "The order that was added is" : `The ${basket.length} orders that were added are`;
+  basket.length = 0;
+  at("basket").replaceChildren();
+  at("basket-note").textContent = `${gone} for another patient, so the list was emptied.`;
 }
 
 function add() {
   supersede();
+  at("basket-note").textContent = "";
   const picked = chosen();
   basket.push(picked);
   const remove = () => { basket.splice(basket.indexOf(picked), 1); item.remove(); at("add").focus(); };
@@ -197,8 +278,12 @@ function add() {
 }
 
 at("entry").addEventListener("submit", sign);
-at("entry").addEventListener("change", (event) => { supersede(); if (event.target.name === "server") showOptions(); });
+at("entry").addEventListener("change", (event) => {
+  supersede();
+  if (event.target.name === "patient") empty();
+  if (event.target.name === "server") showOptions();
+});
 at("add").addEventListener("click", add);
-at("trace-folded").addEventListener("toggle", () => { if (at("trace-folded").open && answered?.sent) why(answered.sent); });
+at("trace-folded").addEventListener("toggle", () => { if (at("trace-folded").open && answered?.id) why(answered); });
 await showOptions();
 document.documentElement.dataset.ready = "true";

@@ -73,3 +73,10 @@ export function request(service, orders, chosen, insurer, asked) {
     extension: { "davinci-crd.requestedVersion": asked.version, ...configuration },
   };
 }
+
+// What each coverage of a request is called, by the reference that an answer names it by.
+export function coverages(sent) {
+  const bundles = Object.values(sent.prefetch).flatMap((held) => held.entry?.map((it) => it.resource) ?? [held]);
+  const held = bundles.filter((it) => it.resourceType === "Coverage");
+  return new Map(held.map((it) => [`Coverage/${it.id}`, it.class?.[0]?.name ?? `Coverage/${it.id}`]));
+}

@@ -1,6 +1,6 @@
 // Builds what is seen out of what was said. Text is put in as text; only Markdown that the server has cleaned is markup.
 
-import { about, chips, verdict } from "./answer.js";
+import { chips, isSatisfied, verdict } from "./answer.js";
 
 // An element with attributes and children; what is empty is left out.
 export function element(name, attributes = {}, ...children) {
@@ -14,7 +14,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-const folded = (summary, ...children) => element("details", {}, element("summary", {}, summary), ...children);
+export const folded = (summary, ...children) => element("details", {}, element("summary", {}, summary), ...children);
 const marked = ({ name, mark, word }, more = "") =>
   element("span", { class: `said ${name}` }, element("span", { "aria-hidden": "true" }, mark), `${word}${more}`);
 
@@ -24,10 +24,12 @@ function link(label, url) {
   return safe ? element("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, label) : label;
 }
 
-// The policy at its passage if the card knows where, else what the card leads to first.
-function passage(cards) {
-  const links = cards.flatMap((card) => card.links ?? []);
-  return links.find(({ url }) => url?.startsWith(`${location.origin}/policies/`)) ?? links[0];
+// Where an order's policy is read: this server's page of it at the passage that the card rests on, else the payer's document.
+// A card's other links lead elsewhere.
+function policyOf(said, cards) {
+  const page = (list) => list.flatMap((card) => card.links ?? []).find(({ url }) => url?.startsWith(`${location.origin}/policies/`))?.url;
+  const own = cards.filter((card) => card.links?.some(({ url }) => url === said.policy));
+  return page(own.length ? own : cards) ?? said.policy;
 }
 
 function copied(assertion) {
@@ -44,6 +46,7 @@ function facts(said) {
     ["Checked", date(said.checked)],
     ["Good until", date(said.expires)],
     ["Billing code", said.billing],
+    ["The policy says", isSatisfied(said) && said.reasons.join(" ")],
     ...said.details.map((it) => [it.code, it.when ? `${it.when}: ${shown(it.value)}` : shown(it.value)]),
     ["Questionnaire", said.questionnaires.join(", ")],
     ["Contact", said.contacts.join(", ")],
@@ -54,20 +57,21 @@ function facts(said) {
   return list;
 }
 
-// What a clinician can say when the order is signed all the same. `send` tells the payer; nothing waits for it.
-function anyway(order, cards, send) {
-  const card = cards.find((it) => it.overrideReasons?.length);
-  if (!card) return [];
+// What a clinician can say when the order is signed all the same. `decision` has the reasons to choose from, and `sign`, which
+// resolves to what became of it.
+function anyway(order, decision) {
+  if (!decision) return [];
   const heard = element("p", { role: "status" });
-  const reasons = card.overrideReasons.map((reason, index) =>
-    element("label", {}, element("input", { type: "radio", name: `why-${card.uuid}`, value: index, required: true }), ` ${reason.display}`));
+  const name = `why-${order.id}`;
+  const reasons = decision.reasons.map((reason, index) =>
+    element("label", {}, element("input", { type: "radio", name, value: index, required: true }), ` ${reason.display}`));
   const submit = async (event) => {
     event.preventDefault();
     const chosen = new FormData(event.target);
-    const reason = card.overrideReasons[chosen.get(`why-${card.uuid}`)];
-    heard.textContent = "Signed. Telling the payer why …";
-    heard.textContent = await send(card, reason, chosen.get("comment"));
+    const reason = decision.reasons[chosen.get(name)];
     form.querySelector("button").disabled = true;
+    heard.textContent = "Signed. Telling the payer why …";
+    heard.textContent = await decision.sign(reason, chosen.get("comment"));
   };
   const form = element("form", { class: "anyway", on: { submit } },
     element("fieldset", {}, element("legend", {}, "Why is it signed all the same?"), reasons,
@@ -76,23 +80,29 @@ function anyway(order, cards, send) {
   return [folded("Sign anyway", form)];
 }
 
-// The annotation of one order, inside its row: what the payer says, why, and at most three things to do.
-export function annotation(order, said, cards, who, send) {
-  const own = cards.filter((card) => about(card).includes(`ServiceRequest/${order.id}`));
+// Why, in sentences. Where authorization stands, the policy's reason would ask for what its request must show.
+function reasons(said) {
+  if (isSatisfied(said)) return [`Authorization ${said.satisfied ?? ""} stands, so that no request for it is needed.`.replace("  ", " ")];
+  return said.reasons.length ? said.reasons : ["No reason was given."];
+}
+
+// The annotation of one order, inside its row: what the payer says of a coverage, why, and at most three things to do.
+export function annotation(order, said, cards, who, decision) {
   const first = verdict(said);
-  const policy = passage(own);
-  const related = own.flatMap((card) => card.links ?? []).filter((it) => it !== policy);
-  const [reason, ...others] = said.reasons;
+  const policy = policyOf(said, cards);
+  const related = cards.flatMap((card) => card.links ?? []).filter(({ url }) => url !== policy);
+  const [reason, ...others] = reasons(said);
+  const coverage = who.coverages.get(said.coverage) ?? said.coverage ?? "no coverage named";
   return element("div", { class: `annotation ${first.name}` },
     element("p", { class: "headline" }, marked(first, ` – ${who.insurer}`)),
-    element("p", { class: "reason" }, reason ?? "No reason was given.",
-      element("small", {}, ` ${[order.text, who.plan, said.checked && `checked ${date(said.checked)}`].filter(Boolean).join(" · ")}`)),
+    element("p", { class: "reason" }, reason,
+      element("small", {}, ` ${[order.text, coverage, said.checked && `checked ${date(said.checked)}`].filter(Boolean).join(" · ")}`)),
     others.map((it) => element("p", { class: "reason" }, it)),
     chips(said).length ? element("ul", { class: "chips", "aria-label": "At a glance" }, chips(said).map((chip) => element("li", {}, chip))) : "",
     element("div", { class: "actions" },
-      policy && element("p", {}, link("Read the policy", policy.url)),
+      policy && element("p", {}, link("Read the policy", policy)),
       related.length ? folded(`Related (${related.length})`, element("ul", {}, related.map((it) => element("li", {}, link(it.label, it.url))))) : "",
-      anyway(order, own, send)),
+      anyway(order, decision)),
     folded("Details", facts(said)));
 }
 
@@ -110,15 +120,15 @@ export function card(card, markdown) {
     (card.links ?? []).length ? folded(`Links (${card.links.length})`, element("ul", {}, card.links.map((it) => element("li", {}, link(it.label, it.url))))) : "");
 }
 
-// The decision as it was traced.
-export function trace(explanations) {
+// How orders were decided, as the ledger has it.
+export function trace(orders) {
   const list = (title, items) => (items?.length ? [element("dt", {}, title), ...items.map((it) => element("dd", {}, it))] : []);
-  return explanations.map((of) => element("section", { "aria-label": of.order },
+  return orders.map((of) => element("section", { "aria-label": of.order },
     element("h3", {}, of.order),
     of.determinations.map((it) => element("dl", {},
-      list("Billing code", it.billing_code ? [it.billing_code] : []),
-      list("Covered", [it.covered]), list("Authorization", it.pa_needed ? [it.pa_needed] : []), list("To be told", it.info_needed),
-      list("Because", it.reasons), list("Facts known", it.known), list("Facts missing", it.missing),
+      list("Billing code", it.billingCode ? [it.billingCode] : []),
+      list("Covered", [it.covered]), list("Authorization", it.paNeeded ? [it.paNeeded] : []), list("To be told", it.needed),
+      list("Because", it.reasons), list("Facts used", it.known), list("Facts missing", it.missing),
       list("Rules", it.rules.map((rule) => `${rule.policy === "default" ? "The payer’s default rule" : `Policy ${rule.policy}, version ${rule.version}`}: ${rule.action}`)),
       list("Passages", it.rules.flatMap((rule) => rule.passages ?? [])), list("Shown", it.shown)))));
 }

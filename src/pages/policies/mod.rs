@@ -97,6 +97,10 @@ struct Dated<'a> {
     versions: Vec<Version<'a>>,
     /// The day, whole.
     on: Date,
+    /// Today, where the version that is shown is not in force.
+    not_today: Option<Date>,
+    /// The version that is in force today, where another is shown.
+    today: Option<Version<'a>>,
     /// Whether the version in force on that day was asked for.
     is_dated: bool,
     policy: Option<&'a Shown>,
@@ -117,20 +121,22 @@ pub struct Site<'a> {
     pub manner: &'a Manner,
     /// Whether there is an order desk to lead to.
     pub desk: bool,
+    /// The day, by the payer's clock.
+    pub today: Date,
 }
 
 impl Site<'_> {
-    /// The page of all policies, with the versions in force on a day.
+    /// The page of all policies, with the versions in force today.
     ///
     /// # Errors
     /// [`PolicyPageError`]
-    pub fn list(&self, today: Date) -> Result<String, PolicyPageError> {
-        let rows = self.set.policies.values().filter_map(|versions| row(versions, self.set, self.manner, today));
+    pub fn list(&self) -> Result<String, PolicyPageError> {
+        let rows = self.set.policies.values().filter_map(|versions| row(versions, self.set, self.manner, self.today));
         let rows: Vec<Row<'_>> = rows.collect();
         self.write("policies.html", "Medical policies".to_owned(), rows)
     }
 
-    /// The page of a version of a policy; without one, of that in force on a day.
+    /// The page of a version of a policy; without one, of that in force on a day. A version that is not in force today says so.
     ///
     /// # Errors
     /// [`PolicyPageError`]
@@ -146,18 +152,16 @@ impl Site<'_> {
         let shown = found.map(|policy| shelf.shown(policy, self.set, self.manner)).transpose()?;
         let mut all: Vec<&Policy> = versions.iter().collect();
         all.sort_by_key(|policy| std::cmp::Reverse(policy.effective.0));
-        let listed = all.into_iter().map(|policy| Version {
-            version: &policy.version,
-            period: period(policy),
-            path: place::path(number, Some(&policy.version)),
-            is_shown: found.is_some_and(|found| std::ptr::eq(found, policy)),
-        });
+        let not_today = found.is_some_and(|policy| !policy.in_force(self.today)).then_some(self.today);
+        let today = all.iter().find(|policy| not_today.is_some() && policy.in_force(self.today));
         let dated = Dated {
             number: &any.number,
             policy_title: &any.title,
             path: place::path(number, None),
-            versions: listed.collect(),
+            versions: all.iter().map(|policy| listed(policy, found)).collect(),
             on,
+            not_today,
+            today: today.map(|policy| listed(policy, found)),
             is_dated: version.is_none(),
             policy: shown.as_deref(),
         };
@@ -190,6 +194,16 @@ fn row<'s>(versions: &'s [Policy], set: &PolicySet, manner: &Manner, today: Date
         mark: in_force.and_then(|policy| Asked::of(policy, set, manner).decide(&[]).first().map(Mark::of)),
         path: place::path(&policy.number, None),
     })
+}
+
+/// A version as it is listed, where another or none is shown.
+fn listed<'s>(policy: &'s Policy, shown: Option<&Policy>) -> Version<'s> {
+    Version {
+        version: &policy.version,
+        period: period(policy),
+        path: place::path(&policy.number, Some(&policy.version)),
+        is_shown: shown.is_some_and(|shown| std::ptr::eq(shown, policy)),
+    }
 }
 
 /// `since 2020-11-01`

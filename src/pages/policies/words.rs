@@ -20,14 +20,22 @@ pub(super) struct Mark {
 impl Mark {
     pub(super) fn of(determination: &Determination<'_>) -> Self {
         let asks = matches!(determination.pa_needed, Some(PaNeeded::AuthNeeded | PaNeeded::PerformPa));
+        let depends = matches!(determination.pa_needed, Some(PaNeeded::Conditional(_)));
+        let unsure = matches!(determination.pa_needed, Some(PaNeeded::Indeterminate));
         let (class, icon, word) = match &determination.covered {
             Covered::NotCovered => ("not-covered", "✕", "Not covered"),
             Covered::Covered if asks => ("authorization", "⚑", "Covered with authorization"),
+            // What may need authorization is not shown as what needs none.
+            Covered::Covered if depends => ("conditional", "◐", "It depends"),
+            Covered::Covered if unsure => ("unsure", "?", "Cannot be said"),
             Covered::Covered => ("covered", "✓", "Covered"),
             Covered::Conditional(_) => ("conditional", "◐", "It depends"),
             Covered::Indeterminate => ("unsure", "?", "Cannot be said"),
         };
-        let documents = determination.documentation.as_ref().map(|_| "Documentation is asked for.".to_owned());
+        let documents = determination.documentation.as_ref().map(|it| match &it.needs {
+            Some(needs) => format!("Whether documentation is asked for depends on {}.", needs_in_words(needs)),
+            None => "Documentation is asked for.".to_owned(),
+        });
         let notes = needs(&determination.covered).into_iter().chain(authorization(determination)).chain(documents);
         Self { class, icon, word, notes: notes.collect() }
     }
