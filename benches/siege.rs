@@ -1,7 +1,8 @@
-//! What becomes of good callers while others besiege the server: ten thousand sockets that are slow or say nothing, and
-//! five times the load that it can bear.
+//! What becomes of good callers while others besiege the server: ten thousand sockets that are slow or say nothing, five times
+//! the load that it can bear, and the dearest requests that there are.
 //!
-//! `cargo bench --bench siege`; with `-- quick` after it, only to see that it runs; with `slow` or `overload`, that half alone.
+//! `cargo bench --bench siege`; with `-- quick` after it, only to see that it runs; with `slow`, `overload` or `costly`, that
+//! part alone.
 //! The server is a process of its own with a ledger of its own, on a core; the load comes from this one, on
 //! another. Without `taskset` they share what there is. Variables that set limits are the server's too.
 #![allow(
@@ -18,6 +19,8 @@
 mod bare;
 #[path = "siege/cores.rs"]
 mod cores;
+#[path = "siege/costly.rs"]
+mod costly;
 #[path = "siege/good.rs"]
 mod good;
 #[path = "siege/served.rs"]
@@ -53,7 +56,12 @@ fn main() {
     println!("{files} files may be open in a process");
     let alone = cores::stay_on(cores::LOAD);
     println!("{}", cores::said(alone));
-    if !has("overload") {
+    let alone_is = ["slow", "overload", "costly"].into_iter().find(|part| has(part));
+    let wants = |part: &str| alone_is.is_none_or(|alone| alone == part);
+    if wants("costly") {
+        costly::costly(alone, quick);
+    }
+    if wants("slow") {
         let wanted = if quick { 500 } else { 10_000 };
         // Good callers have some too.
         let sockets = wanted.min(usize::try_from(files.saturating_sub(OWN_FILES)).unwrap());
@@ -62,7 +70,7 @@ fn main() {
         }
         slow_sockets(alone, sockets, Duration::from_secs(if quick { 8 } else { 60 }));
     }
-    if !has("slow") {
+    if wants("overload") {
         let time = Duration::from_secs(if quick { 2 } else { 15 });
         let most = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap();
         let rounds = if quick { 1 } else { 5 };

@@ -16,6 +16,7 @@ use crate::config::{Limits, PayerCheck};
 use crate::decide::decide;
 use crate::decide::determination::{Determination, PaNeeded};
 use crate::decide::facts::{Fact, Facts};
+use crate::effort::Effort;
 use crate::gather::learned::{Learned, Query, Reply, Source};
 use crate::gather::{self, Answers, GatherError, Gathered, Scanned, Way};
 use crate::policy::model::{FactName, Plan, PolicySet, Value};
@@ -163,6 +164,9 @@ pub enum Refusal {
     /// Our answer would be wrong.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// The answer takes more work than one may take, or nobody waits for it (B03).
+    #[error("the request takes more work than one request may take")]
+    TooMuchWork,
 }
 
 /// Questions are put at most so many times over: each reply may name something else to ask for.
@@ -196,6 +200,7 @@ pub async fn answer<S: Source>(
     set: &PolicySet,
     manner: &Manner,
     moment: &Moment,
+    effort: &Effort,
     source: impl FnOnce(&Invocation<'_>) -> S,
 ) -> Result<Answer, Refusal> {
     let body = Json::scan(body, &manner.limits).map_err(RequestError::Json)?;
@@ -214,8 +219,9 @@ pub async fn answer<S: Source>(
     let asked: Rounds<Vec<(Query, Reply)>> = Rounds::new();
     let mut answer = {
         let scanned: Rounds<Vec<Scanned<'_>>> = Rounds::new();
-        let gathered = learn(&invocation, &mut learned, (&asked, &scanned), &source, (set, manner, moment)).await?;
-        decide_and_render(&invocation, &gathered, learned.address.as_deref(), set, moment)?
+        let gathered =
+            learn(&invocation, &mut learned, (&asked, &scanned), &source, (set, manner, moment), effort).await?;
+        decide_and_render(&invocation, &gathered, learned.address.as_deref(), set, moment, effort)?
     };
     learned.asked = asked.into_iter().flatten().collect();
     answer.without_token = request::without_token(&body);
@@ -231,6 +237,7 @@ async fn learn<'k>(
     (asked, scanned): (&'k Rounds<Vec<(Query, Reply)>>, &'k Rounds<Vec<Scanned<'k>>>),
     source: &impl Source,
     (set, manner, moment): (&PolicySet, &Manner, &Moment),
+    effort: &Effort,
 ) -> Result<Gathered<'k>, Refusal> {
     let way = Way {
         payer_check: manner.payer_check,
@@ -244,6 +251,7 @@ async fn learn<'k>(
     let mut index = Index::of(invocation).map_err(|_| GatherError::Ambiguous)?;
     let mut answers = Answers::default();
     for round in 0.. {
+        goes_on(effort)?;
         let (gathered, wishes) = gather::gather(invocation, &index, (&answers, learned), set, &way);
         if wishes.is_empty() || round == ROUNDS {
             return Ok(gathered?);
@@ -276,8 +284,13 @@ pub fn at_once<S: Source>(
     moment: &Moment,
     source: S,
 ) -> Result<Answer, Refusal> {
-    let answered = answer(body, service, set, manner, moment, |_| source).now_or_never();
+    let answered = answer(body, service, set, manner, moment, &Effort::endless(), |_| source).now_or_never();
     answered.unwrap_or(Err(RenderError::Unwritable.into()))
+}
+
+/// Refuses to go on where no more work may be done.
+fn goes_on(effort: &Effort) -> Result<(), Refusal> {
+    if effort.is_over() { Err(Refusal::TooMuchWork) } else { Ok(()) }
 }
 
 /// The answer to what was gathered.
@@ -287,15 +300,15 @@ fn decide_and_render(
     address: Option<&str>,
     set: &PolicySet,
     moment: &Moment,
+    effort: &Effort,
 ) -> Result<Answer, Refusal> {
-    let decided = gathered.orders.iter().zip(&gathered.facts);
-    let decisions: Vec<Decision<'_, '_>> = decided
-        .map(|(order, facts)| Decision {
-            order,
-            plan: plan(facts, set).map(|plan| plan.name.to_string()),
-            determinations: decide(facts, set),
-        })
-        .collect();
+    let mut decisions: Vec<Decision<'_, '_>> = Vec::with_capacity(gathered.orders.len());
+    for (order, facts) in gathered.orders.iter().zip(&gathered.facts) {
+        goes_on(effort)?;
+        let plan = plan(facts, set).map(|plan| plan.name.to_string());
+        decisions.push(Decision { order, plan, determinations: decide(facts, set) });
+    }
+    goes_on(effort)?;
     let frame = Frame {
         set,
         hook: invocation.hook,

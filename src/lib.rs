@@ -22,6 +22,7 @@ pub mod auth;
 pub mod config;
 pub mod date;
 pub mod decide;
+pub mod effort;
 pub mod gather;
 pub mod http;
 pub mod metrics;

@@ -7,6 +7,7 @@ pub mod counters;
 pub mod ledger;
 pub mod recent;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -64,7 +65,15 @@ fn is_ours(event: &Metadata<'_>) -> bool {
 }
 
 /// A caller was not let in; why, in one of our own words, for whoever looks after security.
-pub fn not_admitted(id: &str, why: &str) {
+///
+/// A flood for one reason hides no other.
+pub fn not_admitted(id: &str, why: &'static str) {
+    static REASONS: Mutex<BTreeMap<&'static str, Refused>> = Mutex::new(BTreeMap::new());
+    let mut reasons = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !reasons.entry(why).or_default().is_told(why) {
+        return;
+    }
+    drop(reasons);
     tracing::warn!(id, security = true, why, fault = "client", "a caller was not let in");
 }
 
@@ -166,7 +175,64 @@ pub fn heard(id: &str, service: &str, items: usize, micros: u64) {
 
 /// Calls for which there was no place. One line in a second tells of all of them.
 #[derive(Debug, Default)]
-pub struct Shed(Mutex<Untold>);
+pub struct Shed(SummedUp);
+
+impl Shed {
+    /// One more.
+    pub fn one(&self) {
+        if let Some(calls) = self.0.one_at(Instant::now()) {
+            tracing::error!(calls, fault = "us", "there was no place for calls, so many since this was last told");
+        }
+    }
+}
+
+/// So many refused calls are told of each by itself in a second: one that is of interest is seen, and a flood is not written
+/// down word for word.
+const EACH: u64 = 20;
+
+/// Calls that are refused for one reason. Of a flood, one line in a second tells of all that are not told of by themselves.
+#[derive(Debug, Default)]
+pub struct Refused {
+    each: Mutex<Option<(Instant, u64)>>,
+    rest: SummedUp,
+}
+
+impl Refused {
+    /// One more, for a reason in one of our own words: whether it is told of by itself.
+    pub fn is_told(&self, why: &'static str) -> bool {
+        let now = Instant::now();
+        let is_told = self.is_one_of_few_at(now);
+        if let Some(calls) = (!is_told).then(|| self.rest.one_at(now)).flatten() {
+            tracing::warn!(
+                calls,
+                security = true,
+                why,
+                fault = "client",
+                "calls were refused, so many since this was last told"
+            );
+        }
+        is_told
+    }
+
+    /// One more, of those whose sum is told elsewhere: whether it is told of by itself.
+    pub fn is_one_of_few(&self) -> bool {
+        self.is_one_of_few_at(Instant::now())
+    }
+
+    fn is_one_of_few_at(&self, now: Instant) -> bool {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, told) = match &mut *each {
+            Some(second) if now.saturating_duration_since(second.0) < Duration::from_secs(1) => second,
+            ended => ended.insert((now, 0)),
+        };
+        *told += 1;
+        *told <= EACH
+    }
+}
+
+/// Counts what is told of at most once in a second.
+#[derive(Debug, Default)]
+struct SummedUp(Mutex<Untold>);
 
 #[derive(Debug, Default)]
 struct Untold {
@@ -174,15 +240,8 @@ struct Untold {
     told: Option<Instant>,
 }
 
-impl Shed {
-    /// One more.
-    pub fn one(&self) {
-        if let Some(calls) = self.one_at(Instant::now()) {
-            tracing::error!(calls, fault = "us", "there was no place for calls, so many since this was last told");
-        }
-    }
-
-    /// How many are to be told of, if any are now.
+impl SummedUp {
+    /// One more: how many are to be told of, if any are now.
     fn one_at(&self, now: Instant) -> Option<u64> {
         let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         untold.calls += 1;
@@ -196,7 +255,7 @@ impl Shed {
 
 /// Calls by a proxy of which it is not known for whom it speaks. One line in a second tells of all of them.
 #[derive(Debug, Default)]
-pub struct Unheard(Shed);
+pub struct Unheard(SummedUp);
 
 impl Unheard {
     /// One more; why, in one of our own words.
@@ -284,12 +343,19 @@ pub fn ehr_left_alone(origin: &str) {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::Shed;
+    use super::{Refused, SummedUp};
 
     #[test]
     fn t15_calls_without_a_place_are_told_of_once_in_a_second_and_none_is_left_out() {
-        let (shed, began) = (Shed::default(), Instant::now());
+        let (shed, began) = (SummedUp::default(), Instant::now());
         let told = (0..2500).filter_map(|millis| shed.one_at(began + Duration::from_millis(millis)));
         assert_eq!(told.collect::<Vec<_>>(), [1, 1000, 1000]);
+    }
+
+    #[test]
+    fn b04_of_a_flood_of_refused_calls_the_first_of_each_second_are_told_of_by_themselves() {
+        let (refused, began) = (Refused::default(), Instant::now());
+        let told = (0..3000).filter(|millis| refused.is_one_of_few_at(began + Duration::from_millis(*millis)));
+        assert_eq!(told.count(), 60);
     }
 }

@@ -8,7 +8,7 @@ use crate::laws_support::{files_under, repository};
 use source::{Named, Source};
 
 /// Each room and what of the crate it may name beside itself. A file belongs to the longest name that fits.
-const ROOMS: [(&str, &[&str]); 25] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     // The picture in prose, and the parts it names.
     (
         "",
@@ -18,6 +18,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
             "config",
             "date",
             "decide",
+            "effort",
             "gather",
             "http",
             "metrics",
@@ -32,10 +33,12 @@ const ROOMS: [(&str, &[&str]); 25] = [
         ],
     ),
     // A request's way without a server. It sees no edge and no ledger, so that replay can use it.
-    ("answer", &["config", "decide", "gather", "policy::model", "render", "request"]),
+    ("answer", &["config", "decide", "effort", "gather", "policy::model", "render", "request"]),
     ("config", &[]),
     // The one reader of FHIR dates.
     ("date", &["decide::facts"]),
+    // A clock for work, which whoever works looks at.
+    ("effort", &[]),
     ("telemetry", &["config"]),
     ("untold", &[]),
     (
@@ -44,6 +47,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
             "answer",
             "auth",
             "config",
+            "effort",
             "gather",
             "metrics",
             "pages",

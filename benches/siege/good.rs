@@ -60,6 +60,11 @@ impl Heard {
         self.answers.len() as f64 / self.took.as_secs_f64()
     }
 
+    /// The slowest answer; none is zero.
+    pub fn slowest(&self) -> Duration {
+        self.answers.iter().max().copied().unwrap_or_default()
+    }
+
     /// Calls that were told to come again.
     pub fn told(&self) -> usize {
         self.shed.len() + self.shed_again.len()

@@ -4,6 +4,7 @@
 //! the deadline, and what it sent is what was asked for, about the patient who was asked about (FAULTS E01–E12).
 
 mod base;
+mod budget;
 mod call;
 mod circuit;
 mod reading;
@@ -21,12 +22,13 @@ use reqwest::header::HeaderValue;
 
 use super::learned::{Failure, Query, Reply};
 use crate::auth::Caller;
-use crate::config::EhrSettings;
+use crate::config::{EhrSettings, Limits};
 use crate::outbound::OutboundError;
 use crate::request::Access;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::{self, EhrLine};
 use base::Base;
+use budget::Budget;
 use call::{Got, Question};
 use circuit::Circuit;
 use servers::Server;
@@ -66,6 +68,7 @@ pub struct Way {
     /// Whose replies they are: a client's in a tenant, by this token and no other.
     caller: Caller,
     circuit: Arc<Circuit>,
+    budget: Arc<Budget>,
     /// Whether a reply from moments ago will do.
     pub may_read_warm: bool,
     /// Whether replies may be kept for moments.
@@ -91,6 +94,7 @@ impl fmt::Debug for Way {
 pub struct Ehr {
     servers: Servers,
     settings: EhrSettings,
+    limits: Limits,
     warm: Warm,
     counters: Counters,
 }
@@ -102,7 +106,8 @@ impl Ehr {
     /// [`EhrError`]: a server is not one that may be asked, or TLS cannot be had.
     pub fn new(settings: &EhrSettings) -> Result<Self, EhrError> {
         let servers = Servers::of(settings)?;
-        Ok(Self { servers, settings: settings.clone(), warm: Warm::new(), counters: Counters::default() })
+        let limits = Limits::of_text(0, 0);
+        Ok(Self { servers, settings: settings.clone(), limits, warm: Warm::new(), counters: Counters::default() })
     }
 
     /// The servers that may be asked, for whoever changes them.
@@ -121,6 +126,12 @@ impl Ehr {
     #[must_use]
     pub fn counted_by(self, counters: Counters) -> Self {
         Self { counters, ..self }
+    }
+
+    /// Within these bounds of what one request may ask.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// When everything must be learnt for a request that was received at this moment.
@@ -158,6 +169,7 @@ impl Ehr {
             authorization: header,
             expires: received + Duration::from_secs(access.expires_in.min(DAY)),
             patient: patient.to_owned(),
+            budget: Arc::new(Budget::of(&self.limits)),
             may_read_warm: false,
             may_fill_warm: false,
         })

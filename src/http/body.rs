@@ -13,20 +13,21 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt;
 
 use super::problem::Problem;
-use super::room::{Held, Room};
+use super::room::Held;
+use super::share::Share;
 use super::{App, admit, rest};
-use crate::config::Limits;
 
 /// The whole body. It has its bytes in the room until nothing of it is used any more.
 ///
 /// # Errors
 /// [`Problem`], as FAULTS T06–T10 and T15 say.
 pub(super) async fn read(
+    app: &App,
     request: &HttpRequest,
     payload: &mut Payload,
-    limits: &Limits,
-    room: &Room,
+    share: &Share,
 ) -> Result<Bytes, Problem> {
+    let limits = &app.manner.limits;
     let header =
         |name| request.headers().get(name).and_then(|value: &actix_web::http::header::HeaderValue| value.to_str().ok());
     let essence =
@@ -42,7 +43,7 @@ pub(super) async fn read(
         return Err(Problem::TooLong);
     }
     let expected = length.unwrap_or_default();
-    let mut held = room.enter(expected)?;
+    let mut held = app.room.enter(expected, share.clone())?;
     let time = Duration::from_secs(limits.body_seconds);
     let body = tokio::time::timeout(time, whole(payload, expected, limits.body_bytes, &mut held))
         .await
@@ -64,7 +65,7 @@ pub(super) async fn unless_busy(app: &App, request: &HttpRequest, payload: &mut 
     if !app.is_busy() {
         return Ok(());
     }
-    read(request, payload, &app.manner.limits, &app.room).await?;
+    read(app, request, payload, &Share::default()).await?;
     Err(rest::told(request))
 }
 

@@ -2,7 +2,9 @@
 
 use super::App;
 use super::problem::Problem;
+use super::share::Share;
 use crate::answer::Determined;
+use crate::auth::Caller;
 use crate::record::{LedgerError, Outcome};
 use crate::telemetry::Fault;
 
@@ -21,6 +23,23 @@ impl App {
     pub(super) fn refused(&self, service: &str, problem: &Problem) {
         let row = problem.row();
         self.counters.refused(service, row.issue, row.status, problem.cause());
+    }
+
+    /// The share of a client. Where nobody is registered there is one client, and all is its own.
+    pub(super) fn share(&self, caller: &Caller) -> Share {
+        if self.doorman.is_some() { self.shares.share(caller.client()) } else { Share::default() }
+    }
+
+    /// Whether a line tells of a problem by itself. There are many refused calls when there is least time to write: of those
+    /// that come in bursts one line a second tells, after the first few.
+    pub(super) fn is_told_of(&self, problem: &Problem) -> bool {
+        match problem {
+            Problem::Busy | Problem::NoRoom => self.shed.one(),
+            Problem::Unknown(_) | Problem::NotTheProxy => return self.not_admitted.is_one_of_few(),
+            Problem::ShareTaken => return self.over_share.is_told("share-taken"),
+            _ => return true,
+        }
+        false
     }
 
     /// Counts what was decided, once it is recorded.

@@ -72,7 +72,8 @@ pub(super) async fn markdown(app: Data<App>, request: HttpRequest, payload: Payl
         let refused = |error| Problem::Refused(Refusal::Request(RequestError::Json(error)));
         let json = Json::scan(body, &app.manner.limits).map_err(refused)?;
         let text = json.root().get("text").and_then(View::str).unwrap_or_default();
-        Ok(json!({ "html": markdown::html(&text) }).to_string())
+        let html = markdown::html_of_anybody(&text).map_err(|_| Problem::Markdown)?;
+        Ok(json!({ "html": html }).to_string())
     })
     .await
 }
@@ -87,8 +88,9 @@ async fn does(
     let call = Uuid::new_v4().to_string();
     let story = async {
         let ticket = admit::admit(app, request, &call).await?;
-        let body = body::read(request, &mut payload, &app.manner.limits, &app.room).await?;
-        let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+        let share = app.share(ticket.caller());
+        let body = body::read(app, request, &mut payload, &share).await?;
+        let _place = (app.places.try_acquire().map_err(|_| Problem::Busy)?, share.place()?);
         admit::enter(ticket, &call).await?;
         // A panic is this call's alone (FAULTS P07).
         catch_unwind(AssertUnwindSafe(|| what(&body))).unwrap_or_else(|_| Err(app.panicked()))

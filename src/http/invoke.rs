@@ -11,11 +11,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use super::line::Line;
 use super::once::Told;
 use super::problem::Problem;
 use super::{App, JSON, REQUEST_ID, admit, body, rest};
 use crate::answer::{self, Manner, Moment, Refusal};
 use crate::auth::VerifiedClient;
+use crate::effort::Effort;
 use crate::gather::live::Asked;
 use crate::record::{self, Entry, Recorded, Response};
 use crate::request::Invocation;
@@ -59,13 +61,39 @@ async fn story(
     body::unless_busy(app, request, payload).await?;
     let ticket = admit::admit(app, request, &call).await?;
     let service = service.ok_or(Problem::NotFound)?;
-    let body = body::read(request, payload, &app.manner.limits, &app.room).await?;
+    let share = app.share(ticket.caller());
+    let body = body::read(app, request, payload, &share).await?;
     // A body that is slow to come has no place.
-    let _place = app.places.try_acquire().map_err(|_| rest::told(request))?;
+    let _place = (app.places.try_acquire().map_err(|_| rest::told(request))?, share.place()?);
     let client = admit::enter(ticket, &call).await?;
     let (shared, kept) = (app.clone().into_inner(), body.clone());
-    let start = || guarded(shared.clone(), answer_and_record(shared, client.clone(), service, kept, invocation));
-    Ok(app.once.answer(service.id, client.caller(), (invocation, body), start).await)
+    let start = || started(shared, client.clone(), service, kept, invocation);
+    let answer = app.once.answer(service.id, client.caller(), (invocation, body), start);
+    let Some(line) = request.conn_data::<Line>() else { return Ok(answer.await) };
+    tokio::select! {
+        biased;
+        told = answer => Ok(told),
+        () = line.is_hung_up() => Err(Problem::HungUp),
+    }
+}
+
+/// Starts an answer: beside the workers, where it may take long.
+fn started(
+    app: Arc<App>,
+    client: VerifiedClient,
+    service: &'static Service,
+    body: Bytes,
+    invocation: Uuid,
+) -> BoxFuture<'static, Outcome> {
+    let effort = Arc::new(Effort::of_millis(app.manner.limits.cpu_millis));
+    let is_large = body.len() > app.manner.limits.large_body_bytes;
+    let (shared, counted) = (app.clone(), effort.clone());
+    let answering = async move {
+        let answering = answer_and_record(shared, client, service, body, invocation, &counted);
+        counted.counts(answering).await
+    };
+    let answering = guarded(app.clone(), answering);
+    if is_large { app.aside.answers(effort, answering) } else { answering }
 }
 
 /// The answer is made from the bytes, the policy set and this moment alone; it is sayable once it is in the ledger.
@@ -75,6 +103,7 @@ async fn answer_and_record(
     service: &'static Service,
     body: Bytes,
     invocation: Uuid,
+    effort: &Effort,
 ) -> Outcome {
     let (started, set) = (Instant::now(), app.policies.now());
     let moment = Moment::now(&app.manner.zone);
@@ -89,7 +118,7 @@ async fn answer_and_record(
     let manner =
         Manner { default_version: client.version().unwrap_or(app.manner.default_version), ..app.manner.clone() };
     let source = |invocation: &Invocation<'_>| whom.of(invocation);
-    let answer = answer::answer(&body, service, &set, &manner, &moment, source).await;
+    let answer = answer::answer(&body, service, &set, &manner, &moment, effort, source).await;
     let asked = Entry {
         tenant: client.tenant().unwrap_or_default().to_owned(),
         ..Entry::asked(invocation, moment.at, moment.today, moment.seed, service.id, client.name(), &set.hash)
@@ -113,8 +142,10 @@ async fn answer_and_record(
         response: answer.body.into(),
         ..asked
     };
-    let response =
-        record::append(&*app.ledger, entry, app.on_failure).await.map_err(|error| app.ledger_failed(error))?;
+    let (ledger, on_failure) = (app.ledger.clone(), app.on_failure);
+    // What is being recorded is recorded, though nobody waits for it any more (FAULTS T14).
+    let recording = tokio::spawn(async move { record::append(&*ledger, entry, on_failure).await });
+    let response = recording.await.map_err(|_| app.panicked())?.map_err(|error| app.ledger_failed(error))?;
     match response.get().unkept() {
         // It is given all the same; that it was not kept is counted as ever.
         Some(error) => _ = app.ledger_failed(error),
@@ -155,10 +186,8 @@ fn reply(app: &App, told: &Told, service: Option<&Service>, started: Instant) ->
             app.counters.refused_in(service, started.elapsed());
         }
     }
-    match outcome {
-        // There are many of them when there is least time to write.
-        Err(Problem::Busy) => app.shed.one(),
-        _ => RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log(),
+    if outcome.as_ref().err().is_none_or(|problem| app.is_told_of(problem)) {
+        RequestLine { id: &id, service, status, issue, fault, orders, micros: micros(started) }.log();
     }
     response
 }

@@ -40,9 +40,12 @@ pub(super) fn prepare(listener: &TcpListener, wanted: usize) -> io::Result<usize
     Ok(most)
 }
 
+/// Files of a connection: one by which it is spoken, and one to look whether the other end is there.
+const EACH: u64 = 2;
+
 /// So many of what is wanted as leave the others their files.
 fn most(wanted: usize, files: u64) -> usize {
-    let left = files.saturating_sub(OTHERS.min(files / 4));
+    let left = files.saturating_sub(OTHERS.min(files / 4)) / EACH;
     wanted.min(usize::try_from(left).unwrap_or(usize::MAX)).max(1)
 }
 
@@ -53,8 +56,8 @@ mod tests {
     #[test]
     fn t05_connections_leave_the_ledger_files_to_open() {
         assert_eq!(most(16_384, u64::MAX), 16_384);
-        assert_eq!(most(16_384, 10_000), 8_976);
-        assert_eq!(most(16_384, 1024), 768);
+        assert_eq!(most(16_384, 10_000), 4_488);
+        assert_eq!(most(16_384, 1024), 384);
         assert_eq!(most(16_384, 0), 1);
         assert_eq!(most(100, 1024), 100);
     }

@@ -2,14 +2,17 @@
 
 mod admit;
 mod around;
+mod aside;
 mod body;
 mod cors;
 mod counted;
 mod desk;
 pub mod discovery;
+mod doors;
 mod drain;
 mod feedback;
 mod invoke;
+mod line;
 mod listen;
 mod once;
 pub mod ops;
@@ -17,9 +20,11 @@ mod pages;
 mod policies;
 pub mod problem;
 mod proxy;
+mod pulse;
 mod read;
 mod rest;
 mod room;
+mod share;
 pub mod tls;
 
 use std::io;
@@ -50,12 +55,16 @@ use crate::pages::policies::Shelf;
 use crate::policy::Serving;
 use crate::record::Ledger;
 use crate::telemetry::counters::Counters;
-use crate::telemetry::{Shed, Unheard};
+use crate::telemetry::{Refused, Shed, Unheard};
+use aside::Aside;
+use doors::Doors;
 use once::Once;
 use ops::Ops;
 use problem::Problem;
+use pulse::Pulse;
 use rest::Told;
 use room::Room;
+use share::Shares;
 
 const JSON: &str = "application/json; charset=utf-8";
 const REQUEST_ID: &str = "x-request-id";
@@ -69,10 +78,15 @@ pub struct App {
     ehr: Ehr,
     directory: Option<Arc<dyn Directory>>,
     places: Semaphore,
+    shares: Shares,
     shed: Shed,
     unheard: Unheard,
     stopping: AtomicBool,
+    not_admitted: Refused,
+    over_share: Refused,
     room: Room,
+    aside: Aside,
+    pulse: Pulse,
     once: Once,
     counters: Counters,
     doorman: Option<Arc<Doorman>>,
@@ -100,9 +114,10 @@ impl App {
     #[must_use]
     pub fn new(policies: Serving, ledger: Arc<dyn Ledger>, manner: Manner, ehr: Ehr) -> Self {
         let places = Semaphore::new(manner.limits.in_flight);
-        let room = Room::of(manner.limits.bytes_in_flight);
+        let room = Room::of(manner.limits.bytes_in_flight, manner.limits.large_body_bytes);
+        let shares = Shares::of(&manner.limits);
         let counters = Counters::new();
-        let ehr = ehr.counted_by(counters.clone());
+        let ehr = ehr.counted_by(counters.clone()).within(manner.limits);
         Self {
             policies,
             ledger,
@@ -111,10 +126,16 @@ impl App {
             ehr,
             directory: None,
             places,
+            shares,
             shed: Shed::default(),
             unheard: Unheard::default(),
             stopping: AtomicBool::new(false),
+            not_admitted: Refused::default(),
+            over_share: Refused::default(),
             room,
+            // Half of the cores are the workers' alone; of two, so that one large request does not wait for another.
+            aside: Aside::of(workers().div_ceil(2).max(2)),
+            pulse: Pulse::new(),
             once: Once::default(),
             counters,
             doorman: None,
@@ -200,14 +221,16 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
     let desk = app.desk;
     let workers = workers();
     let most = listen::prepare(&listener, app.manner.limits.connections)?;
+    let (doors, before) = (Doors::of(app.manner.limits.connections_per_address), app.proxies.clone());
     let routed = move || {
         let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(around::around));
         // This is asked once for each worker.
         let own = outside_in.app_data(Told::default());
+        app.pulse.beats();
         own.app_data(app.clone()).configure(|config: &mut ServiceConfig| routes(config, desk))
     };
     let server = HttpServer::new(routed)
-        .on_connect(tls::seen)
+        .on_connect(move |connection, beside| tls::seen(connection, beside, &doors, &before))
         .workers(workers)
         .max_connections(most.div_ceil(workers))
         .client_request_timeout(Duration::from_secs(5))

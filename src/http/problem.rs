@@ -56,8 +56,16 @@ pub enum Problem {
     Busy,
     /// The bodies of all requests take as many bytes as they may; this one was not read to its end.
     NoRoom,
+    /// The caller has as many calls being answered, or as many bytes of bodies, as one caller may have.
+    ShareTaken,
+    /// The caller hung up before it was answered. This is logged, and nobody hears it.
+    HungUp,
     /// The server failed while answering.
     Panicked,
+    /// This item of feedback is of a card of which as much was told as may be.
+    ToldEnough(usize),
+    /// Markdown that would take more work than it may.
+    Markdown,
     /// A page could not be written.
     Page,
 }
@@ -92,6 +100,9 @@ impl Problem {
         match self {
             Self::Refused(Refusal::Request(error)) => request(error),
             Self::Refused(Refusal::Gather(error)) => gather(error),
+            Self::Refused(Refusal::TooMuchWork) => {
+                row(422, "too-costly", "The request takes more work than one request may take.")
+            }
             Self::Refused(Refusal::Render(_)) => {
                 row(500, "exception", "The answer failed our own checks and was not sent.")
             }
@@ -124,6 +135,9 @@ impl Problem {
                 row(503, "lock-error", "The answer could not be recorded. Please try again.")
             }
             Self::Ledger(LedgerError::Busy) => row(503, "throttled", "Too much is being recorded. Please try again."),
+            Self::Ledger(LedgerError::Unstorable) => {
+                row(422, "too-costly", "The answer would be larger than one that can be recorded.")
+            }
             Self::Ledger(_) => row(503, "no-store", "The answer could not be recorded. Please try again."),
             Self::NotFound => row(404, "not-found", "There is nothing here."),
             Self::Method(_) => row(405, "not-supported", "This method is not supported here."),
@@ -135,7 +149,14 @@ impl Problem {
             Self::Busy | Self::NoRoom => {
                 row(503, "throttled", "Too many requests are being answered. Please try again.")
             }
+            Self::ShareTaken => {
+                row(429, "throttled", "The caller has as much being answered as one caller may. Please try again.")
+            }
+            Self::HungUp => row(499, "incomplete", "The caller hung up."),
             Self::Panicked => row(500, "exception", "Something failed while answering."),
+            Self::ToldEnough(index) => row(422, "too-costly", "The card has as much feedback as one may have.")
+                .at(format!("feedback[{index}].card")),
+            Self::Markdown => row(422, "too-costly", "The Markdown is too long, or nested too deep.").at("text"),
             Self::Page => row(500, "exception", "The page could not be written."),
         }
     }
@@ -152,6 +173,7 @@ impl Problem {
             Self::Refused(Refusal::Request(error)) => of(error.fault()),
             Self::Refused(Refusal::Gather(error)) => of(error.fault()),
             Self::Refused(Refusal::Render(error)) => of(error.fault()),
+            Self::Refused(Refusal::TooMuchWork) => Cause::Client,
             Self::Unknown(AuthError::Full) | Self::Ledger(LedgerError::Busy) | Self::Busy | Self::NoRoom => Cause::Full,
             // The memory of used tokens lies in the ledger's database.
             Self::Unknown(AuthError::MemoryAway) => Cause::Ledger,
@@ -159,6 +181,10 @@ impl Problem {
             Self::Ledger(error) if error.fault() == Fault::Us => Cause::Ledger,
             Self::Panicked | Self::Page => Cause::Server,
             Self::Ledger(_)
+            | Self::ShareTaken
+            | Self::HungUp
+            | Self::ToldEnough(_)
+            | Self::Markdown
             | Self::NotTheProxy
             | Self::TwoCallers
             | Self::NoSuchCard(_)
@@ -200,7 +226,8 @@ impl Problem {
             Self::Unknown(AuthError::TooOften(seconds)) => _ = response.insert_header((RETRY_AFTER, *seconds)),
             Self::Unknown(AuthError::Tenant | AuthError::NotLocal) | Self::NotTheProxy => {}
             Self::Unknown(_) => _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
-            Self::Busy | Self::NoRoom => _ = response.insert_header((RETRY_AFTER, AGAIN.as_secs())),
+            Self::Busy | Self::NoRoom | Self::ShareTaken => _ = response.insert_header((RETRY_AFTER, AGAIN.as_secs())),
+            Self::Ledger(LedgerError::Unstorable) => {}
             Self::Ledger(_) => _ = response.insert_header((RETRY_AFTER, "2")),
             _ => {}
         }
@@ -227,6 +254,7 @@ fn json(error: &JsonError) -> Row {
 fn request(error: &RequestError) -> Row {
     match error {
         RequestError::Json(error) => json(error),
+        RequestError::Envelope(misfit) if misfit.issue == Issue::TooCostly => too_long(misfit),
         RequestError::Envelope(misfit) => {
             row(400, issue(misfit), "The request breaks the CDS Hooks specification.").at(&misfit.expression)
         }
@@ -293,8 +321,16 @@ fn gather(error: &GatherError) -> Row {
 
 /// What breaks FHIR R4 is 422 to a CRD 2.0 client and 400 to a later one (CRD hook-13).
 fn resource(misfit: &Misfit, version: Version) -> Row {
+    if misfit.issue == Issue::TooCostly {
+        return too_long(misfit);
+    }
     let status = if version == Version::V2_0 { 422 } else { 400 };
     row(status, issue(misfit), "A resource breaks FHIR R4.").at(&misfit.expression)
+}
+
+/// What is legal, and longer than what is read.
+fn too_long(misfit: &Misfit) -> Row {
+    row(422, issue(misfit), "A value is longer, or a list has more, than is read.").at(&misfit.expression)
 }
 
 fn issue(misfit: &Misfit) -> &'static str {
@@ -303,6 +339,7 @@ fn issue(misfit: &Misfit) -> &'static str {
         Issue::Value => "value",
         Issue::Invariant => "invariant",
         Issue::Structure => "structure",
+        Issue::TooCostly => "too-costly",
     }
 }
 

@@ -4,6 +4,7 @@ mod clients;
 
 use std::any::Any;
 use std::fmt;
+use std::net::Shutdown;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
@@ -19,11 +20,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
+use socket2::SockRef;
 
 use super::admit::LetIn;
+use super::doors::Doors;
+use super::line::Line;
 use super::rest::Rest;
 use crate::auth::Fingerprint;
-use crate::config::TlsSettings;
+use crate::config::{Networks, TlsSettings};
 use crate::telemetry;
 use clients::Issuers;
 
@@ -104,11 +108,26 @@ pub fn config(settings: &TlsSettings, look: Duration) -> Result<Option<ServerCon
     Ok(Some(config))
 }
 
-/// Keeps what certificate a new connection has shown, beside it.
-pub(super) fn seen(connection: &dyn Any, beside: &mut Extensions) {
+/// Keeps what certificate a new connection has shown, beside it. One too many of an address is closed at once, unless a proxy
+/// speaks there for others.
+pub(super) fn seen(connection: &dyn Any, beside: &mut Extensions, doors: &Doors, proxies: &Networks) {
+    let (socket, tls) = match connection.downcast_ref::<TlsStream<TcpStream>>() {
+        Some(stream) => (Some(stream.get_ref().0), Some(stream.get_ref().1)),
+        None => (connection.downcast_ref::<TcpStream>(), None),
+    };
+    let peer = socket.and_then(|socket| socket.peer_addr().ok()).map(|peer| peer.ip());
+    if let (Some(socket), Some(peer)) = (socket, peer.filter(|peer| !proxies.hold(*peer))) {
+        match doors.enter(peer) {
+            Some(door) => _ = beside.insert(door),
+            // Whatever becomes of the connection, nothing can be read from it or written to it.
+            None => _ = SockRef::from(socket).shutdown(Shutdown::Both),
+        }
+    }
     beside.insert(LetIn::default());
     beside.insert(Rest::default());
-    let tls = connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().1);
+    if let Some(socket) = socket {
+        beside.insert(Line::of(&SockRef::from(socket)));
+    }
     if let Some(leaf) = tls.and_then(|tls| tls.peer_certificates()).and_then(<[_]>::first) {
         beside.insert(Fingerprint::of(leaf));
     }

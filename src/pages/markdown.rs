@@ -1,10 +1,10 @@
-//! Markdown as HTML that can stand in a page, whoever wrote it.
+//! Markdown as HTML that can stand in a page, whoever wrote it, and whatever it took to write it: the work is linear in the text.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
-use pulldown_cmark::{Options, Parser, html};
+use pulldown_cmark::{Event, Options, Parser, html};
 
 static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::default();
@@ -42,17 +42,83 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// Writes Markdown, with tables, as HTML without images, scripts, styles or any attribute but the address of a link.
+/// Bytes of the longest text: cards have a few thousand.
+pub const LONGEST: usize = 64 * 1024;
+
+/// Elements within each other, at most. Lists in quotes in lists have five or six.
+const DEEPEST: usize = 32;
+
+/// Why a text is not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooCostly {
+    /// It is longer than [`LONGEST`].
+    #[error("the text is too long")]
+    Long,
+    /// It is nested too deep.
+    #[error("the text is nested too deep")]
+    Deep,
+}
+
+/// Writes our own Markdown, with tables, as HTML without images, scripts, styles or any attribute but the address of a link.
+/// Of HTML in it the text remains, without its tags: what they leave open would be opened again in each paragraph that follows.
 #[must_use]
 pub fn html(text: &str) -> String {
-    let mut written = String::with_capacity(text.len() * 2);
-    html::push_html(&mut written, Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH));
+    written(&mut Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH))
+}
+
+/// The same of Markdown that comes from anybody.
+///
+/// # Errors
+/// [`TooCostly`]
+pub fn html_of_anybody(text: &str) -> Result<String, TooCostly> {
+    if text.len() > LONGEST {
+        return Err(TooCostly::Long);
+    }
+    let mut depth = 0_usize;
+    let mut events = Vec::new();
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
+        match &event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err(TooCostly::Deep);
+        }
+        events.push(event);
+    }
+    Ok(written(&mut events.into_iter()))
+}
+
+fn written<'t>(events: &mut dyn Iterator<Item = Event<'t>>) -> String {
+    let events = events.map(|event| match event {
+        Event::Html(html) | Event::InlineHtml(html) => Event::Text(without_tags(&html).into()),
+        event => event,
+    });
+    let mut written = String::new();
+    html::push_html(&mut written, events);
     SANITISER.clean(&written).to_string()
+}
+
+/// The text of some HTML: what stands outside of its tags. A line break is a space.
+fn without_tags(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        let (tag, after) = tag.split_once('>').unwrap_or((tag, ""));
+        text.push_str(if tag.starts_with("br") { " " } else { "" });
+        rest = after;
+    }
+    text.push_str(rest);
+    text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::html;
+    use std::time::{Duration, Instant};
+
+    use super::{LONGEST, TooCostly, html, html_of_anybody};
 
     #[test]
     fn what_is_written_in_markdown_is_written_in_html() {
@@ -105,5 +171,53 @@ mod tests {
                 assert!(!page.to_lowercase().contains(never), "{hostile} became {page}");
             }
         }
+    }
+
+    #[test]
+    fn of_html_in_markdown_the_text_remains() {
+        let page = html("<div>\nno <b>more</b> than this\n</div>\n\none<br/>two <i>three</i> & 1 < 2");
+        assert!(page.contains("no more than this") && page.contains("one two three &amp; 1 &lt; 2"), "{page}");
+    }
+
+    #[test]
+    fn b05_the_dearest_markdown_is_linear_or_refused() {
+        assert_eq!(html_of_anybody(&"x".repeat(LONGEST + 1)), Err(TooCostly::Long));
+        assert_eq!(html_of_anybody(&"> ".repeat(1000)), Err(TooCostly::Deep));
+        let dear = [
+            "<b><i><u>\n\n",
+            "<a href=x>\n\n",
+            "[",
+            "![",
+            "[x](",
+            "*a ",
+            "**a*b",
+            "_a_*",
+            "`",
+            "``x`",
+            "<",
+            "<!--",
+            "&",
+            "> - ",
+            "- \n",
+            "|",
+            "|a|\n|-|\n",
+            "~~a",
+            "[a]: b\n",
+            "\\",
+            "1. ",
+            "# ",
+            "<?",
+            "<x y='",
+            "]]>",
+            "~~~\n",
+            "\n\t",
+            "*~_`[",
+        ];
+        let began = Instant::now();
+        for piece in dear {
+            // Refused or written, it is over soon.
+            _ = html_of_anybody(&piece.repeat(LONGEST / piece.len()));
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     }
 }

@@ -49,7 +49,8 @@ pub enum LedgerError {
     /// which of them is not told. Nothing of the call was kept; it is the client's to put right.
     #[error("there is no such card in this client's answers of this service")]
     NoSuchCard,
-    /// The entry or policy set cannot be stored at all: a number or a body beyond what a row can hold.
+    /// The entry or policy set cannot be stored at all: a number or a body beyond what a row can hold. Of an entry it is the
+    /// request that asks for so much.
     #[error("the entry does not fit in the ledger")]
     Unstorable,
     /// The file is another program's, or a newer Covenant's. Open another, or use that version.
@@ -132,7 +133,7 @@ impl LedgerError {
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        if *self == Self::NoSuchCard { Fault::Client } else { Fault::Us }
+        if matches!(self, Self::NoSuchCard | Self::Unstorable) { Fault::Client } else { Fault::Us }
     }
 
     /// Whether it is of a call's own making, so that others can be kept.

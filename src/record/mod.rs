@@ -229,6 +229,11 @@ pub trait Ledger: Send + Sync {
         Ok(None)
     }
 
+    /// How often something was told of a card.
+    fn told(&self, card: &str) -> Result<usize, LedgerError> {
+        Ok(self.shelf().with_terms(&[key::key(Word::Told, card)])?.len())
+    }
+
     /// What was told of a card, in the order in which it came.
     fn feedback(&self, card: &str) -> Result<Vec<Feedback>, LedgerError> {
         self.reads().feedback(&[card.to_owned()])
@@ -281,6 +286,8 @@ pub async fn append(
     let (id, body) = (entry.id, entry.response.clone());
     match (ledger.append(entry).await, on_failure) {
         (Ok(_), _) => Ok(Recorded(Response { body, unkept: None })),
+        // Whoever asks could choose by its length that an answer is not kept.
+        (Err(LedgerError::Unstorable), _) => Err(LedgerError::Unstorable),
         (Err(error), OnFailure::Refuse) => Err(error),
         (Err(error), OnFailure::Answer) => {
             crate::telemetry::ledger::answer_is_not_kept(id, error);

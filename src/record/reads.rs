@@ -13,8 +13,11 @@ use super::row::Row;
 use super::shelf::{Shelf, Span};
 use super::{Entry, Feedback, LedgerError, Look};
 
-/// Entries of a span that are opened at once: each may be of megabytes.
-const OPENED: u32 = 64;
+/// Entries of a span that are read at once, packed: each may be of a few megabytes.
+const READ: u32 = 16;
+
+/// Bytes of entries that are opened at once, and one entry more: each may be of tens of megabytes.
+const OPENED: usize = 4 * 1024 * 1024;
 
 /// Reads for a ledger.
 pub(super) struct Reads<'l> {
@@ -94,28 +97,54 @@ impl Reads<'_> {
     ) -> Result<(), LedgerError> {
         let mut after = None;
         loop {
-            let rows = self.shelf.between(span, after, OPENED)?;
+            let rows = self.shelf.between(span, after, READ)?;
             after = rows.last().map(Row::place);
-            let mut entries = Vec::with_capacity(rows.len());
+            let mut opened = Opened::default();
             for row in &rows {
                 if row.sound()?.kind()? == Kind::Entry {
-                    entries.push(self.open(row)?);
+                    opened.take(self.open(row)?);
                 }
-            }
-            let cards: Vec<String> = entries.iter().flat_map(|entry| entry.cards.iter().cloned()).collect();
-            let mut told: HashMap<String, Vec<Feedback>> = HashMap::new();
-            for item in self.feedback(&cards)? {
-                told.entry(item.card.clone()).or_default().push(item);
-            }
-            for entry in entries {
-                let feedback = entry.cards.iter().filter_map(|card| told.remove(card)).flatten().collect();
-                if take(entry, feedback).is_break() {
+                if opened.bytes >= OPENED && self.told(std::mem::take(&mut opened), take)?.is_break() {
                     return Ok(());
                 }
             }
-            if rows.len() < OPENED as usize {
+            if self.told(opened, take)?.is_break() || rows.len() < READ as usize {
                 return Ok(());
             }
         }
+    }
+
+    /// Hands entries out, each with what was told of its cards.
+    fn told(
+        &self,
+        opened: Opened,
+        take: &mut dyn FnMut(Entry, Vec<Feedback>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, LedgerError> {
+        let cards: Vec<String> = opened.entries.iter().flat_map(|entry| entry.cards.iter().cloned()).collect();
+        let mut told: HashMap<String, Vec<Feedback>> = HashMap::new();
+        for item in self.feedback(&cards)? {
+            told.entry(item.card.clone()).or_default().push(item);
+        }
+        for entry in opened.entries {
+            let feedback = entry.cards.iter().filter_map(|card| told.remove(card)).flatten().collect();
+            if take(entry, feedback).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Entries that are in memory at once.
+#[derive(Default)]
+struct Opened {
+    entries: Vec<Entry>,
+    bytes: usize,
+}
+
+impl Opened {
+    fn take(&mut self, entry: Entry) {
+        self.bytes += entry.request.len() + entry.response.len() + entry.determinations.len() + entry.learned.len();
+        self.entries.push(entry);
     }
 }

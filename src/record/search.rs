@@ -1,5 +1,6 @@
 //! Looking for entries by what is known of them.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::draft::Kind;
@@ -9,8 +10,8 @@ use super::row::{Place, Row};
 use super::shelf::Span;
 use super::{Entry, LedgerError};
 
-/// Places that are read at once.
-const PAGE: u32 = 64;
+/// Rows that are read at once, packed: each may be of a few megabytes.
+const PAGE: u32 = 16;
 
 /// What is known of the entries that are looked for. All of it must be so.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -87,11 +88,12 @@ impl Search {
 }
 
 impl Reads<'_> {
-    /// The entries that fit, the newest first, at most so many.
+    /// The entries that fit, the newest first, at most so many, without their bodies: of many all together could be more than
+    /// the memory holds.
     pub(super) fn search(&self, search: &Search, most: usize) -> Result<Vec<Entry>, LedgerError> {
         if let Some(assertion) = &search.assertion {
             let entry = self.entry(Word::Assertion, assertion)?;
-            return Ok(entry.filter(|entry| search.fits(entry)).into_iter().take(most).collect());
+            return Ok(entry.filter(|entry| search.fits(entry)).map(without_bodies).into_iter().take(most).collect());
         }
         let mut found = match search.narrowest() {
             Some((word, value)) => {
@@ -130,7 +132,7 @@ impl Reads<'_> {
                     return Ok(found);
                 }
                 if row.sound()?.kind()? == Kind::Entry {
-                    found.extend(Some(self.open(row)?).filter(|entry| search.fits(entry)));
+                    found.extend(Some(self.open(row)?).filter(|entry| search.fits(entry)).map(without_bodies));
                 }
             }
             before = rows.last().map(Row::place);
@@ -148,5 +150,16 @@ impl Reads<'_> {
         }
         rows.sort_by_key(|row| std::cmp::Reverse((row.at, row.node, row.seq)));
         Ok(rows)
+    }
+}
+
+/// An entry as it is found: what it is known by. Whoever wants more asks for it by its id.
+fn without_bodies(entry: Entry) -> Entry {
+    Entry {
+        request: Bytes::new(),
+        response: Bytes::new(),
+        determinations: String::new(),
+        learned: String::new(),
+        ..entry
     }
 }

@@ -210,6 +210,29 @@ async fn l03_a_lock_held_too_long_fails_and_is_got_over() {
 }
 
 #[tokio::test]
+async fn what_is_found_has_no_bodies_and_what_is_exported_is_handed_out_one_after_another() {
+    const BYTES: usize = 3 << 20;
+    let place = Place::new();
+    let ledger = place.open();
+    for number in 0..20 {
+        let large = Entry { request: Bytes::from(vec![b'x'; BYTES]), ..entry(&[&format!("a{number}")]) };
+        ledger.append(large).await.unwrap();
+    }
+    let found = ledger.search(&Search::default(), 100).unwrap();
+    assert_eq!(found.len(), 20);
+    assert!(found.iter().all(|entry| entry.request.is_empty() && entry.response.is_empty()));
+    let one = Search { assertion: Some("a7".into()), ..Search::default() };
+    assert!(ledger.search(&one, 1).unwrap()[0].request.is_empty());
+    let mut exported = Vec::new();
+    let mut take = |entry: Entry, _: Vec<Feedback>| {
+        exported.push((entry.request.len(), entry.assertions[0].clone()));
+        std::ops::ControlFlow::Continue(())
+    };
+    ledger.each(jiff::Timestamp::MIN, jiff::Timestamp::MAX, &mut take).unwrap();
+    assert_eq!(exported, Vec::from_iter((0..20).map(|number| (BYTES, format!("a{number}")))));
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_at_once() {
     let place = Place::new();
     let ledger = place.open_with(Bounds { queue: 2, ..Bounds::default() });

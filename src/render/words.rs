@@ -85,6 +85,20 @@ fn name(order: &Value) -> Option<&str> {
     })
 }
 
+/// Bytes of a character as people count them, at most, where it is shown: a family of five with skin tones has fewer. Whoever
+/// piles marks upon marks is cut.
+const CHARACTER_BYTES: usize = 48;
+
+/// The beginning of a text, as much as may matter where so many characters of it are shown: all that is done with it costs no
+/// more than that, however long the text.
+fn beginning(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most.saturating_mul(CHARACTER_BYTES));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 /// One line without control, invisible or direction-changing characters (FAULTS R04), not too long.
 pub(super) fn plain(text: &str) -> String {
     let hidden = |character: char| {
@@ -95,18 +109,28 @@ pub(super) fn plain(text: &str) -> String {
                 '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{2028}' | '\u{2029}' | '\u{e0000}'..='\u{e007f}'
             )
     };
-    let shown: String =
-        text.chars().map(|it| if it.is_whitespace() { ' ' } else { it }).filter(|it| !hidden(*it)).collect();
+    // What is hidden takes none of the room of what is shown, within reason.
+    let shown: String = beginning(text, 2 * LONGEST_NAME)
+        .chars()
+        .map(|it| if it.is_whitespace() { ' ' } else { it })
+        .filter(|it| !hidden(*it))
+        .collect();
     cut(shown.trim(), LONGEST_NAME).into_owned()
 }
 
 /// At most so many characters as people count them, the last one an ellipsis where it was cut.
 pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     // No text of fewer bytes has more characters.
-    if text.len() <= most || text.graphemes(true).count() <= most {
+    if text.len() <= most {
         return Cow::Borrowed(text);
     }
-    let kept: String = text.graphemes(true).take(most.saturating_sub(1)).collect();
+    let begins = beginning(text, most);
+    if begins.len() == text.len() && text.graphemes(true).nth(most).is_none() {
+        return Cow::Borrowed(text);
+    }
+    // Of a text that goes on the last character may not be whole.
+    let whole = begins.graphemes(true).count() - usize::from(begins.len() < text.len());
+    let kept: String = begins.graphemes(true).take(whole.min(most.saturating_sub(1))).collect();
     Cow::Owned(format!("{}…", kept.trim_end()))
 }
 
@@ -158,6 +182,22 @@ mod tests {
         assert_eq!(cut("abcd", 3), "ab…");
         let family = "👩‍👩‍👧".repeat(200);
         assert_eq!(cut(&family, 139).matches("👩‍👩‍👧").count(), 138);
+    }
+
+    #[test]
+    fn b01_a_text_of_megabytes_costs_no_more_than_what_is_shown_of_it() {
+        let long = ["e".to_owned() + &"\u{301}".repeat(1_000_000), "x".repeat(4_000_000), "\u{200b}".repeat(1_000_000)];
+        let began = std::time::Instant::now();
+        // A text is looked at once for each determination.
+        for _ in 0..100 {
+            for text in &long {
+                let (shown, cut) = (plain(text), cut(text, 139));
+                assert!(shown.len() <= 120 * 48 && cut.len() <= 139 * 48 + 3 && cut.ends_with('…'), "{}", shown.len());
+            }
+        }
+        // All of it a hundred times would take a minute.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+        assert_eq!(cut(&long[1], 3), "xx…");
     }
 
     #[test]

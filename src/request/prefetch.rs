@@ -8,6 +8,9 @@ use super::schema::{Issue, Misfit};
 use super::version::Version;
 use super::{Prefetched, RequestError, Resource, hook, prefetched, resource};
 
+/// Bytes of a prefetch key. Ours have up to forty.
+const LONGEST_KEY: usize = 256;
+
 /// A Bundle of which more pages were not sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unfinished {
@@ -35,6 +38,10 @@ impl<'b> Prefetch<'b> {
     ) -> Result<Self, RequestError> {
         let mut prefetch = Self::default();
         for (index, (key, view)) in values.enumerate() {
+            if key.len() > LONGEST_KEY {
+                let misfit = Misfit { issue: Issue::TooCostly, expression: "prefetch".to_owned() };
+                return Err(RequestError::Envelope(misfit));
+            }
             let asked = hook::prefetched_kind(&key);
             // A key that is not ours may say anything: it is not repeated.
             let place = match asked {

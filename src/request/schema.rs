@@ -21,7 +21,24 @@ pub enum Issue {
     Invariant,
     /// Not the shape it must have.
     Structure,
+    /// Longer, or more, than what is read may be (B01).
+    TooCostly,
 }
+
+/// How long what is read may be, in characters, and how many may be in a list: whatever is done with a value costs no more.
+/// Each is many times what is usual, and nothing that FHIR tells systems to bear with.
+const BOUNDS: [(&str, &str, u32); 7] = [
+    // Codes of the terminologies of our policies have up to twenty characters.
+    ("/$defs/code", "maxLength", 256),
+    // As long as what browsers and proxies pass on.
+    ("/$defs/uri", "maxLength", 2048),
+    ("/$defs/Reference/properties/reference", "maxLength", 2048),
+    ("/$defs/Identifier/properties/value", "maxLength", 2048),
+    ("/properties/subscriberId", "maxLength", 2048),
+    // A person or a coverage has a handful, and each is looked for in the directory and kept in the ledger's index.
+    ("/$defs/Identifiers", "maxItems", 64),
+    ("/properties/name", "maxItems", 64),
+];
 
 /// What a schema refuses: the first fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +164,7 @@ impl Schema {
 
     /// Compiles the schema of a resource type, with FHIR's own rules on primitives and types.
     fn compile_resource(text: &str) -> Self {
-        let mut schema = serde_json::from_str(text).ok();
+        let mut schema = serde_json::from_str(text).ok().map(bounded);
         if let Some(schema) = &mut schema {
             element::rewrite(schema, &KINDS);
         }
@@ -188,6 +205,16 @@ impl Schema {
     }
 }
 
+/// A schema with the bounds of what it speaks of.
+fn bounded(mut schema: Value) -> Value {
+    for (place, keyword, most) in BOUNDS {
+        if let Some(members) = schema.pointer_mut(place).and_then(Value::as_object_mut) {
+            members.entry(keyword).or_insert_with(|| most.into());
+        }
+    }
+    schema
+}
+
 fn misfit(error: &ValidationError<'_>, root: &str) -> Misfit {
     let mut expression = root.to_owned();
     for part in error.instance_path().to_string().split('/').filter(|part| !part.is_empty()) {
@@ -209,6 +236,7 @@ fn misfit(error: &ValidationError<'_>, root: &str) -> Misfit {
             step(&mut expression, message);
             Issue::Required
         }
+        ValidationErrorKind::MaxItems { .. } | ValidationErrorKind::MaxLength { .. } => Issue::TooCostly,
         ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. } if bundle => Issue::Structure,
         _ => Issue::Value,
     };

@@ -31,12 +31,7 @@ fn p07_a_panic_does_not_take_the_place_of_a_request() {
 
 #[test]
 fn l01_an_answer_that_cannot_be_recorded_is_not_given() {
-    for error in [
-        LedgerError::Unavailable(Trouble::Connection),
-        LedgerError::Full,
-        LedgerError::Poisoned,
-        LedgerError::Unstorable,
-    ] {
+    for error in [LedgerError::Unavailable(Trouble::Connection), LedgerError::Full, LedgerError::Poisoned] {
         let app = TestApp::with_ledger(TestLedger::failing(error));
         app.sign(order("47383")).refused(503, "no-store").nowhere().with_header("retry-after", "2");
         assert_eq!(app.recorded(), 0);

@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 mod certificates;
 mod cors;
+mod costs;
 mod coverage;
 mod envelope;
 mod feedback;

@@ -329,7 +329,11 @@ fn t15_a_request_over_the_cap_is_refused_at_once_and_does_not_wait() {
 fn t15_bodies_that_have_no_room_together_are_refused_at_once_and_the_room_is_given_back() {
     for tls in [false, true] {
         let (ledger, gate) = TestLedger::held();
-        let server = Reached::with(ledger, tls, |settings| settings.limits.bytes_in_flight = 100_000);
+        let server = Reached::with(ledger, tls, |settings| {
+            settings.limits.bytes_in_flight = 100_000;
+            // None of these is one of the large, which have not all of the room.
+            settings.limits.large_body_bytes = 100_000;
+        });
         let call = |bytes: usize| server.connect().sends_head(&[JSON, &format!("Content-Length: {bytes}")]);
         thread::scope(|scope| {
             let first = scope.spawn(|| server.sign(as_long_as(60_000)));

@@ -93,6 +93,7 @@ impl TestApp {
             settings.auth.allow_http = true;
             // All that tests send comes from one address.
             settings.limits.failures_per_minute = 0;
+            settings.limits.connections_per_address = 0;
             settings.ehr.allow_private = true;
             change(settings);
         })
@@ -240,6 +241,7 @@ fn app(
     let ehr = Ehr::new(&settings.ehr).unwrap();
     let doorman = Doorman::of(&settings).unwrap().map(Arc::new);
     let app = App::new(Serving::new(set, proof), ledger, manner, ehr)
+        .with_on_failure(settings.ledger.on_failure)
         .with_doorman(doorman)
         .with_origins(&settings.cors_origins)
         .with_pages(&settings.pages)

@@ -1,6 +1,6 @@
 //! Ledgers that do as a test wants, around one that keeps what it is given.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -43,6 +43,18 @@ impl TestLedger {
     /// Does not say for so long whether it is ready.
     pub fn silent(time: Duration) -> Self {
         Self { silent: time, ..Self::ordinary() }
+    }
+
+    /// Keeps each worker from everything else for so long, once.
+    pub fn sticking(time: Duration) -> Self {
+        let left = AtomicUsize::new(thread::available_parallelism().unwrap().get());
+        Self::that(move |kept, entry| {
+            // Who is stuck does not take another.
+            if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                thread::sleep(time);
+            }
+            kept.append(entry)
+        })
     }
 
     /// Panics the first time, with what it was given in the message.

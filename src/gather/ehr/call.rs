@@ -7,6 +7,7 @@ use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use super::Way;
+use super::budget::Budget;
 use crate::gather::learned::Failure;
 use crate::outbound;
 use crate::telemetry;
@@ -100,11 +101,11 @@ impl Question<'_> {
         let started = Instant::now();
         let call = self.client.get(url.clone()).header(AUTHORIZATION, self.way.authorization.clone());
         let call = call.header(ACCEPT, "application/fhir+json").send();
-        let (left, connected) = (&mut self.left, &mut self.connected);
+        let (left, connected, budget) = (&mut self.left, &mut self.connected, &*self.way.budget);
         let whole = async {
             let response = call.await.map_err(|error| broken(&error))?;
             *connected = true;
-            answer(response, left).await
+            answer(response, left, budget).await
         };
         let late = |_| {
             let fair = started.elapsed() >= self.fair;
@@ -114,10 +115,10 @@ impl Question<'_> {
     }
 }
 
-async fn answer(response: Response, left: &mut usize) -> Result<Got, Trouble> {
+async fn answer(response: Response, left: &mut usize, budget: &Budget) -> Result<Got, Trouble> {
     let status = response.status();
     match status {
-        status if status.is_success() => body(response, left).await.map(Got::Body),
+        status if status.is_success() => body(response, left, budget).await.map(Got::Body),
         status if status.is_redirection() => Err(Trouble::Answered(Failure::TooMuch)),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Trouble::Answered(Failure::Refused)),
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Got::Gone),
@@ -128,7 +129,7 @@ async fn answer(response: Response, left: &mut usize) -> Result<Got, Trouble> {
 }
 
 /// The body, counted as it comes: what a server says of its length is only a reason not to begin.
-async fn body(mut response: Response, left: &mut usize) -> Result<Vec<u8>, Trouble> {
+async fn body(mut response: Response, left: &mut usize, budget: &Budget) -> Result<Vec<u8>, Trouble> {
     let too_much = || Trouble::Answered(Failure::TooMuch);
     let length = response.content_length().map(usize::try_from);
     let length = length.transpose().map_err(|_| too_much())?.unwrap_or_default();
@@ -138,6 +139,9 @@ async fn body(mut response: Response, left: &mut usize) -> Result<Vec<u8>, Troub
     let mut body = Vec::with_capacity(length.min(AT_ONCE));
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
         *left = left.checked_sub(chunk.len()).ok_or_else(too_much)?;
+        if !budget.takes(chunk.len()) {
+            return Err(too_much());
+        }
         body.extend_from_slice(&chunk);
     }
     Ok(body)

@@ -13,9 +13,12 @@ use super::{App, said};
 /// A ledger that does not say for so long whether it is ready, is not: whoever asks does not wait longer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// `GET /healthz`: whoever reads this knows all there is to know.
-pub(super) async fn alive() -> HttpResponse {
-    said(StatusCode::OK, &json!({"alive": true}))
+/// `GET /healthz`: whether any worker can answer. This listener has a worker of its own, which says so of the others
+/// (FAULTS B06).
+pub(super) async fn alive(app: Data<App>) -> HttpResponse {
+    let alive = app.pulse.is_there();
+    let status = if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    said(status, &json!({ "alive": alive }))
 }
 
 /// `GET /readyz`: whether hooks can be answered. There is no server without a policy set that is proved, and one that
