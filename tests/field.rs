@@ -36,18 +36,54 @@ families! {
         "control-day-that-is-none",
         "coverage-end-9999-behind-utc",
         "bounds-9999";
+    b_references_that_name_an_entry_by_its_full_url:
+        "payor-by-fullurl-is-another",
+        "two-organizations-of-one-id-another",
+        "location-by-fullurl",
+        "subject-by-fullurl",
+        "encounter-by-fullurl",
+        "control-references-of-other-bases";
+    d_other_people_who_belong_to_the_coverage:
+        "subscriber-is-another-patient-crd20",
+        "policyholder-is-another-patient",
+        "control-another-patient-prefetched";
     e_a_primitive_with_an_extension_and_no_value:
         "class-value-not-known",
         "intent-not-known",
         "timing-with-a-masked-moment",
         "control-status-with-nothing",
         "coverage-status-not-known";
+    f_what_stands_beside_the_orders_in_their_bundle:
+        "medication-beside-its-order",
+        "location-beside-its-order",
+        "encounter-beside-its-order";
     g_resource_types_that_fhir_r4_does_not_have:
         "type-of-stu3",
         "type-in-lower-case",
         "type-with-a-space";
+    h_coverages_that_are_not_in_force_beside_the_one_that_is:
+        "cancelled-coverage-beside",
+        "control-two-active-coverages";
+    i_identifiers_that_say_nothing_to_us:
+        "payer-with-the-ehr-s-own-number",
+        "control-payer-with-another-naic";
+    j_one_code_under_two_systems:
+        "cpt-code-under-hcpcs";
+    k_what_was_not_sent_and_cannot_be_asked_for:
+        "dispatch-nothing-to-look-in",
+        "control-dispatch-looked-for-and-none",
+        "dispatch-nothing-to-look-in-crd20";
+    l_one_order_in_several_entries:
+        "appointment-before-its-order",
+        "two-appointments-for-one-order",
+        "order-sign-appointment-before-its-order";
     m_selections_that_name_nothing:
         "selection-with-a-version";
+    n_moments_and_days:
+        "coverage-ended-in-utc",
+        "control-coverage-ended-local";
+    o_when_an_appointment_is_wanted:
+        "appointment-wanted-after-the-coverage-crd20";
     p_ids_longer_than_the_standard_s:
         "draft-order-with-a-long-id",
         "selection-with-a-long-id",
@@ -60,7 +96,10 @@ families! {
         "self-link-with-the-system-of-a-token",
         "included-without-a-mode",
         "self-link-with-the-type-of-a-reference",
+        "subscriber-included-by-the-ehr",
         "control-self-link-as-asked";
+    t_pages_of_what_was_prefetched:
+        "coverages-on-two-pages";
 }
 
 fn folder() -> std::path::PathBuf {

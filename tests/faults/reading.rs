@@ -1,11 +1,14 @@
 //! How a request's bytes are read: what FHIR and CDS Hooks allow passes, and nothing else is taken for something else.
 
+use std::time::Instant;
+
 use covenant::request;
 use covenant::request::json::Json;
 use serde_json::{Value, json};
 
+use super::gathering::is_technical;
 use crate::laws_support::{MANNER, service_of};
-use crate::support::{CANARY, ORDER, Request, TestApp, order};
+use crate::support::{Behaviour, CANARY, FakeEhr, ORDER, Request, TestApp, order};
 
 const ENTRY: &str = "context.draftOrders.entry[0].resource";
 
@@ -198,4 +201,36 @@ fn a_prefetched_bundle_with_a_next_page_is_known_not_to_be_whole() {
     assert_eq!(unfinished(order("47383").with("/prefetch/coverage", empty)), [coverage("n")]);
     let sent = order("47383").with("/prefetch/coverage/link", next(json!("n"))).at("/prefetch/coverage").clone();
     assert_eq!(unfinished(order("47383").with("/prefetch/canary", sent)), [coverage("n")]);
+}
+
+#[test]
+fn a_prefetched_page_of_coverages_is_continued_or_the_coverage_is_not_known() {
+    let paged = |request: Request, next: &str| {
+        request.with("/prefetch/coverage/link", json!([{"relation": "next", "url": next}]))
+    };
+    let page =
+        |entries: Value| Behaviour::sends(&json!({"resourceType": "Bundle", "type": "searchset", "entry": entries}));
+    let mut second = order("47383").at("/prefetch/coverage/entry/0").clone();
+    second["resource"]["id"] = json!("canary-second-coverage");
+
+    let ehr = FakeEhr::empty().but("Coverage", page(json!([]))).starts();
+    let reply = TestApp::beside(&ehr).sign(paged(order("47383").of(&ehr), "Coverage?page=2")).decided();
+    assert_eq!(reply.says("covered"), ["not-covered"]);
+    assert_eq!(ehr.paths(), ["Coverage"]);
+
+    let ehr = FakeEhr::empty().but("Coverage", page(json!([second]))).starts();
+    let request = paged(order("47383").of(&ehr), &format!("{}/Coverage?page=2", ehr.base()));
+    TestApp::beside(&ehr).sign(request).refused(400, "multiple-matches").at("prefetch");
+
+    let ehr = FakeEhr::empty().but("Coverage", Behaviour::Says(500)).starts();
+    let (app, began) = (TestApp::beside(&ehr), Instant::now());
+    is_technical(&app.sign(paged(order("47383").of(&ehr), "Coverage?page=2")).decided(), began);
+
+    let ehr = FakeEhr::empty().starts();
+    let (app, began) = (TestApp::beside(&ehr), Instant::now());
+    for elsewhere in ["https://elsewhere.example/Coverage?page=2", "/admin", ""] {
+        is_technical(&app.sign(paged(order("47383").of(&ehr), elsewhere)).decided(), began);
+    }
+    ehr.was_not_called();
+    is_technical(&TestApp::start().sign(paged(order("47383"), "Coverage?page=2")).decided(), began);
 }
