@@ -223,14 +223,14 @@ fn a_prefetched_page_of_coverages_is_continued_or_the_coverage_is_not_known() {
     TestApp::beside(&ehr).sign(request).refused(400, "multiple-matches").at("prefetch");
 
     let ehr = FakeEhr::empty().but("Coverage", Behaviour::Says(500)).starts();
-    let (app, began) = (TestApp::beside(&ehr), Instant::now());
-    is_technical(&app.sign(paged(order("47383").of(&ehr), "Coverage?page=2")).decided(), began);
+    let app = TestApp::beside(&ehr);
+    is_technical(&app.sign(paged(order("47383").of(&ehr), "Coverage?page=2")).decided(), Instant::now());
 
     let ehr = FakeEhr::empty().starts();
-    let (app, began) = (TestApp::beside(&ehr), Instant::now());
+    let app = TestApp::beside(&ehr);
     for elsewhere in ["https://elsewhere.example/Coverage?page=2", "/admin", ""] {
-        is_technical(&app.sign(paged(order("47383").of(&ehr), elsewhere)).decided(), began);
+        is_technical(&app.sign(paged(order("47383").of(&ehr), elsewhere)).decided(), Instant::now());
     }
     ehr.was_not_called();
-    is_technical(&TestApp::start().sign(paged(order("47383"), "Coverage?page=2")).decided(), began);
+    is_technical(&TestApp::start().sign(paged(order("47383"), "Coverage?page=2")).decided(), Instant::now());
 }

@@ -50,17 +50,18 @@ fn names_type(before: &str, kind: &str) -> bool {
     before.strip_suffix(kind).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }
 
-/// What a value of a parameter means: `Patient/1` and `1` are the same patient, and the system of a status is known.
+/// What a value of a parameter means: `Patient/1` and `1` are the same patient, and the system of a status or an intent is
+/// known.
 fn meant(name: &str, value: &str) -> String {
     let meant = match name {
         "patient" => value.rsplit_once('/').filter(|(before, _)| names_type(before, "Patient")).map(|(_, id)| id),
-        "status" => value.rsplit_once('|').filter(|(system, _)| is_of_hl7(system)).map(|(_, code)| code),
+        "status" | "intent" => value.rsplit_once('|').filter(|(system, _)| is_of_hl7(system)).map(|(_, code)| code),
         _ => None,
     };
     meant.unwrap_or(value).to_owned()
 }
 
-/// Whether a code system is one of HL7's, which a status is from; it need not be named.
+/// Whether a code system is one of HL7's, which statuses and intents are from; it need not be named.
 fn is_of_hl7(system: &str) -> bool {
     system.is_empty()
         || ["http://hl7.org/fhir/", "http://terminology.hl7.org/"].iter().any(|hl7| system.starts_with(hl7))
@@ -208,6 +209,10 @@ mod tests {
         ] {
             assert!(ignored(shows).is_empty(), "{shows}");
         }
+        let own =
+            "https://e.org/MedicationRequest?intent=http://hl7.org/fhir/CodeSystem/medicationrequest-intent|order";
+        let asked = owned(&[("intent", "order")]);
+        assert!(super::ignored("MedicationRequest", &asked, &Url::parse(own).unwrap()).is_empty());
         for (hides, what) in [
             ("beneficiary=2&status=active", &[0][..]),
             ("beneficiary:Group=1&status=active", &[0]),
