@@ -12,9 +12,9 @@ use crate::support::{Environment, Place};
 
 const CLIENTS: usize = 6;
 
-/// How often the server is killed: as often as `COVENANT_KILLS` says, or so.
+/// How often the server is killed: as often as `TEST_KILLS` says, or so.
 fn kills(ordinarily: usize) -> usize {
-    std::env::var("COVENANT_KILLS").map_or(ordinarily, |kills| kills.parse().unwrap())
+    std::env::var("TEST_KILLS").map_or(ordinarily, |kills| kills.parse().unwrap())
 }
 
 /// The moment is random in what the server is doing; only the load before it is chosen.

@@ -1,5 +1,5 @@
 //! The examples of `cds-hooks/examples`: each request has the one answer that lies beside it, and every answer keeps
-//! the promises that hold for all. `COVENANT_BLESS=1` writes the answers anew; people then read the difference.
+//! the promises that hold for all. `TEST_BLESS=1` writes the answers anew; people then read the difference.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,7 +52,7 @@ fn sent(request: &str) -> Vec<&str> {
 
 #[test]
 fn the_answer_to_every_example_is_the_one_beside_it() {
-    let bless = std::env::var_os("COVENANT_BLESS").is_some();
+    let bless = std::env::var_os("TEST_BLESS").is_some();
     let mut differ = Vec::new();
     for example in examples() {
         let path = repository(&format!("cds-hooks/examples/{}.response.json", example.name));

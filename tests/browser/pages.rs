@@ -10,7 +10,7 @@ use crate::support::Place;
 use crate::support::browser::{Browser, Scheme, open};
 
 /// Where axe-core lies: set where its rules must be tried.
-const AXE: &str = "COVENANT_AXE";
+const AXE: &str = "TEST_AXE";
 
 /// A page, in a state that is worth looking at.
 struct Page {

@@ -8,9 +8,9 @@ use crate::support::chaos::Chaos;
 use crate::support::postgres::{self, Cluster, Database};
 use crate::support::{Caller, Place};
 
-/// How many seconds it is away: as many as `COVENANT_AWAY` says, or so.
+/// How many seconds it is away: as many as `TEST_AWAY` says, or so.
 fn away() -> Duration {
-    Duration::from_secs(std::env::var("COVENANT_AWAY").map_or(3, |seconds| seconds.parse().unwrap()))
+    Duration::from_secs(std::env::var("TEST_AWAY").map_or(3, |seconds| seconds.parse().unwrap()))
 }
 
 /// How soon it is answered again when the database is back.

@@ -9,7 +9,7 @@ use std::{env, io, thread};
 use tempfile::TempDir;
 
 /// Set where a test must not be skipped.
-const REQUIRED: &str = "COVENANT_REQUIRE_MOUNT";
+const REQUIRED: &str = "TEST_REQUIRE_MOUNT";
 
 /// It is taken away with the test.
 pub struct Mount(TempDir);

@@ -1,5 +1,5 @@
 //! The examples of the invented set: each request of `tests/policies/examples` has the one answer beside it. What the EHR
-//! and the member directory say is in `<name>.learned.json`, where they are asked. `COVENANT_BLESS=1` writes the answers
+//! and the member directory say is in `<name>.learned.json`, where they are asked. `TEST_BLESS=1` writes the answers
 //! anew; people then read the difference.
 
 use std::fs;
@@ -41,7 +41,7 @@ pub fn examples() -> Vec<Example> {
 
 #[test]
 fn the_answer_to_every_example_of_the_invented_set_is_the_one_beside_it() {
-    let bless = std::env::var_os("COVENANT_BLESS").is_some();
+    let bless = std::env::var_os("TEST_BLESS").is_some();
     let mut differ = Vec::new();
     for Example { name, said, .. } in examples() {
         let path = repository(FOLDER).join(format!("examples/{name}.response.json"));

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 /// Set where a test must not be skipped.
-const REQUIRED: &str = "COVENANT_REQUIRE_BROWSER";
+const REQUIRED: &str = "TEST_REQUIRE_BROWSER";
 
 /// How long anything that must happen on a page may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);

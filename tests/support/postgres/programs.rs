@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::{env, fs, io, thread};
 
 /// Set where a test must not be skipped.
-const REQUIRED: &str = "COVENANT_REQUIRE_POSTGRES";
+const REQUIRED: &str = "TEST_REQUIRE_POSTGRES";
 
 /// Where Debian and its children put each version.
 const VERSIONS: &str = "/usr/lib/postgresql";

@@ -222,7 +222,7 @@ fn a_test_without_programs_says_that_it_is_skipped() {
 }
 
 #[test]
-#[should_panic(expected = "no PostgreSQL is installed, and COVENANT_REQUIRE_POSTGRES is set")]
+#[should_panic(expected = "no PostgreSQL is installed, and TEST_REQUIRE_POSTGRES is set")]
 fn a_test_without_programs_fails_where_they_are_required() {
     skipped(Some("its::name"), true);
 }
