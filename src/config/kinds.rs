@@ -8,8 +8,9 @@ use super::{DEFAULTS, SettingsError};
 
 /// Numbers of which 0 has a meaning: any, every, never, or no time at all. Every other number is at least 1, as a limit of 0
 /// would refuse everything.
-const MAY_BE_ZERO: [&str; 8] = [
+const MAY_BE_ZERO: [&str; 9] = [
     "policies_look_seconds",
+    "drain_seconds",
     "limits.large_body_bytes",
     "limits.connections_per_address",
     "limits.client_per_minute",

@@ -60,11 +60,11 @@ fn with_another_policy_set_the_banner_shows_a_request_that_this_set_answers_or_n
     let place = copy_of_the_repository();
     let folder = repository("tests/policies");
     is_answered(&place, &[FREE, ("COVENANT_POLICIES", folder.to_str().unwrap())], 2);
-    // The example is of a member of another payer.
+    // The example is of a member of another payer, as its number in the same system says.
     let other = PolicyFolder::copy().changing("payer/Organization-bcbsma.json", |payer| {
         payer["name"] = json!("Another payer");
         payer["alias"] = json!(["Another"]);
-        payer["identifier"] = json!([{"system": "https://another.example", "value": "1"}]);
+        payer["identifier"] = json!([{"system": "urn:oid:2.16.840.1.113883.6.300", "value": "99999"}]);
     });
     is_answered(&place, &[FREE, ("COVENANT_POLICIES", other.path().to_str().unwrap())], 1);
 }

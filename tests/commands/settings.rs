@@ -363,8 +363,9 @@ fn a_setting_that_cannot_be_used_is_refused() {
 }
 
 /// Numbers of which 0 means any, never, or no time.
-const ZEROS: [&str; 8] = [
+const ZEROS: [&str; 9] = [
     "policies_look_seconds",
+    "drain_seconds",
     "limits.large_body_bytes",
     "limits.connections_per_address",
     "limits.client_per_minute",
