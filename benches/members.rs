@@ -62,6 +62,7 @@ fn main() {
         given: vec!["Ana".into()],
         birth_date: Some(born(it)),
         numbers: vec![format!("NONE{it}")],
+        member_numbers: Some(Vec::new()),
     };
     look_up(&directory, count, "by identifier", by_identifier, true);
     look_up(&directory, count, "by number and birth", by_number, true);

@@ -318,6 +318,7 @@ fn decide_and_render(
         record: gathered.record.as_ref().map(|record| (record.sent, record.own.as_str())),
         patient: &invocation.patient_id,
         encounter: invocation.encounter_id.as_deref(),
+        user: &invocation.user_id,
         forms: &gathered.forms,
         address,
         today: moment.today,

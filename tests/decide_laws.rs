@@ -155,6 +155,45 @@ proptest! {
     }
 
     #[test]
+    fn p10_of_two_policies_that_meet_the_answer_is_what_both_say_or_conditional(choices in choices()) {
+        let mut draw = Draw::new(&choices);
+        // Exactly one case of each policy holds, so each says something of its own.
+        let mut model = Model::proved(&mut draw);
+        // Policies that share no code, and of which none is written to come first.
+        model.versions.iter_mut().for_each(|version| version.codes = vec![version.policy]);
+        let set = load(&files::clinical(&files::files(&model))).unwrap();
+        for _ in 0..ORDERS {
+            let given = Given::full(&mut draw);
+            let mut both = facts(&given, &set);
+            let system = set.system(files::SNOMED).unwrap();
+            let coding = |number: usize| Coding { system, code: files::code(number).1.into() };
+            let [one, other] = [0, 1].map(|number| {
+                let mut facts = facts(&given, &set);
+                facts.codes = vec![coding(number)];
+                decide(&facts, &set).remove(0)
+            });
+            both.codes = vec![coding(0), coding(1)];
+            let both = decide(&both, &set).remove(0);
+            let speaks = |it: &Determination<'_>| it.trace.candidates.iter().any(|it| it.policy != "default");
+            match (speaks(&one), speaks(&other)) {
+                (true, false) => prop_assert_eq!((&both.covered, pa_needed(&both)), (&one.covered, pa_needed(&one))),
+                (false, true) => prop_assert_eq!((&both.covered, pa_needed(&both)), (&other.covered, pa_needed(&other))),
+                (false, false) => prop_assert_eq!(&both.covered, &one.covered),
+                (true, true) if one.covered.code() == other.covered.code() => {
+                    prop_assert_eq!(both.covered.code(), one.covered.code());
+                    let same = pa_needed(&one) == pa_needed(&other);
+                    let expected = if same { pa_needed(&one) } else { Some("conditional") };
+                    prop_assert_eq!(pa_needed(&both), expected, "{:?} of {:#?}", given, model);
+                }
+                (true, true) => {
+                    prop_assert_eq!(both.covered.code(), "conditional", "{:?} of {:#?}", given, model);
+                    prop_assert!(info(&both).contains("detail-code"));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn law_6_the_same_facts_and_policies_make_the_same_bytes(choices in choices()) {
         let mut draw = Draw::new(&choices);
         let files = files::files(&model(&mut draw));

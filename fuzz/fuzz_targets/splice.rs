@@ -49,6 +49,7 @@ fn given(seed: u8, sent: &str) {
         record: None,
         patient: "1",
         encounter: None,
+        user: "",
         forms: &[],
         today: TODAY,
         seed: moment("fuzz").seed,

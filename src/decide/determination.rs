@@ -180,6 +180,20 @@ pub enum Holds<'p> {
     Otherwise,
 }
 
+impl Holds<'_> {
+    /// Whether it is sure that the policy speaks of the code.
+    #[must_use]
+    pub fn is_of_code(&self) -> bool {
+        matches!(self, Self::Always | Self::If { of_code: true, .. })
+    }
+
+    /// Whether a policy says it that may not speak of the code at all.
+    #[must_use]
+    pub fn is_of_unsure_policy(&self) -> bool {
+        matches!(self, Self::If { of_code: false, .. })
+    }
+}
+
 /// Something a policy says, and when it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held<'p, T> {

@@ -33,13 +33,16 @@ fn holds<'p>(action: &'p Action, world: World<'p>, worlds: &Worlds<'p>) -> Holds
     }
     let Some(policy) = world.policy else { return Holds::Otherwise };
     let of_policy = || worlds.iter().filter(|other| other.policy.is_some_and(|other| std::ptr::eq(other, policy)));
-    let differ = |of: fn(World<'_>) -> usize| {
-        let here: BTreeSet<usize> = of_policy().map(of).collect();
-        worlds.iter().map(of).any(|way| !here.contains(&way))
-    };
-    let of_code = !differ(|world| world.meaning);
-    let code = policy.scope.when.as_deref().filter(|_| !of_code).map(Cow::Borrowed);
-    let day = differ(|world| world.day).then(|| Cow::Owned(days(of_policy().map(|world| world.day).collect(), worlds)));
+    let days_here: BTreeSet<usize> = of_policy().map(|world| world.day).collect();
+    let speaks = |other: World<'_>| other.policy.is_some_and(|other| std::ptr::eq(other, policy));
+    // On each day on which the policy may speak: it does, whatever the code means.
+    let of_code = worlds.iter().all(|other| !days_here.contains(&other.day) || speaks(other));
+    let code = (!of_code).then(|| match policy.scope.when.as_deref().filter(|_| !worlds.has_several_speakers()) {
+        Some(when) => Cow::Borrowed(when),
+        None => Cow::Owned(format!("policy {} is the one that applies", policy.number)),
+    });
+    let other_days = worlds.iter().any(|other| !days_here.contains(&other.day));
+    let day = other_days.then(|| Cow::Owned(days(days_here, worlds)));
     let case = action.when.as_deref().filter(|_| !of_policy().all(is)).map(Cow::Borrowed);
     Holds::If { conditions: code.into_iter().chain(day).chain(case).collect(), of_code }
 }

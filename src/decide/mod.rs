@@ -8,8 +8,7 @@ pub mod facts;
 mod holds;
 mod world;
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use determination::{
     Candidate, Covered, Determination, Documentation, Held, Holds, InfoNeeded, Needs, PaNeeded, Reasons, Shown, Trace,
@@ -22,33 +21,79 @@ use crate::policy::model::{
     self, Action, Case, Coding, DocNeeded, DocPurpose, FactName, Hits, Policy, PolicySet, Value,
 };
 
-/// One determination for each billing code of the order; one without a code where it has none.
+/// One determination for each distinct billing code of the order; one without a code where it has none.
 #[must_use]
 pub fn decide<'p>(facts: &Facts, set: &'p PolicySet) -> Vec<Determination<'p>> {
     if !facts.to_be_performed {
         return vec![settled(None, &set.default_rule.not_to_be_performed, [])];
     }
-    let mut billing: Vec<&Coding> = Vec::new();
-    for code in facts.codes.iter().filter(|code| set.is_billing(code)).chain(&facts.billing_options) {
-        if !billing.contains(&code) {
-            billing.push(code);
-        }
-    }
+    let (own, others): (Vec<&Coding>, Vec<&Coding>) = facts.codes.iter().partition(|code| set.is_billing(code));
+    let mut seen = BTreeSet::new();
+    let billing = own.into_iter().chain(&facts.billing_options).filter(|code| seen.insert(*code));
+    let billing: Vec<&Coding> = billing.collect();
     if let Some(case) = no_coverage(facts, set) {
         let codes: Vec<_> = billing.into_iter().map(Some).collect();
         let codes = if codes.is_empty() { vec![None] } else { codes };
         return codes.into_iter().map(|code| settled(code, case, [])).collect();
     }
+    let by_code = ByCode::of(facts);
     if facts.unread.is_some() {
         return vec![settled(None, &set.default_rule.technical, [])];
     }
     if !billing.is_empty() {
-        return billing.into_iter().map(|code| one(facts, set, Some(code), &[code])).collect();
+        let named: Vec<&Coding> = others.into_iter().filter(|code| names_policy(code, set)).collect();
+        let one = |code| one(facts, &by_code, set, &Ordered { billing: Some(code), codes: vec![code], named: &named });
+        return billing.into_iter().map(one).collect();
     }
     if facts.codes.is_empty() {
         return vec![settled(None, &set.default_rule.code_not_specific, [InfoNeeded::DetailCode])];
     }
-    vec![one(facts, set, None, &facts.codes.iter().collect::<Vec<_>>())]
+    vec![one(facts, &by_code, set, &Ordered { billing: None, codes: others, named: &[] })]
+}
+
+/// Whether a policy names this very code.
+fn names_policy(code: &Coding, set: &PolicySet) -> bool {
+    set.index.get(code).is_some_and(|hits| !hits.exact.is_empty())
+}
+
+/// What one determination is about: names of one service.
+struct Ordered<'f> {
+    /// The billing code it is limited to.
+    billing: Option<&'f Coding>,
+    /// That code, or all codes of an order without one.
+    codes: Vec<&'f Coding>,
+    /// Beside a billing code: the order's codes that are not billed and that a policy names.
+    named: &'f [&'f Coding],
+}
+
+impl<'f> Ordered<'f> {
+    fn all(&self) -> impl Iterator<Item = &'f Coding> + '_ {
+        self.codes.iter().chain(self.named).copied()
+    }
+}
+
+/// What of the facts is looked up by a code: indexed once for all determinations of an order.
+struct ByCode<'f> {
+    /// Places in [`Facts::authorized`].
+    authorized: BTreeMap<&'f Coding, Vec<usize>>,
+    /// Places in [`Facts::companions`].
+    companions: BTreeMap<&'f Coding, Vec<usize>>,
+}
+
+impl<'f> ByCode<'f> {
+    fn of(facts: &'f Facts) -> Self {
+        fn index<'f>(codes: impl Iterator<Item = &'f Vec<Coding>>) -> BTreeMap<&'f Coding, Vec<usize>> {
+            let mut index: BTreeMap<&Coding, Vec<usize>> = BTreeMap::new();
+            for (place, codes) in codes.enumerate() {
+                codes.iter().for_each(|code| index.entry(code).or_default().push(place));
+            }
+            index
+        }
+        Self {
+            authorized: index(facts.authorized.iter().map(|authorized| &authorized.codes)),
+            companions: index(facts.companions.iter().map(|companion| &companion.codes)),
+        }
+    }
 }
 
 /// What is said where there is no coverage of ours that the order could rest on, whatever is ordered.
@@ -61,9 +106,10 @@ fn no_coverage<'p>(facts: &Facts, set: &'p PolicySet) -> Option<&'p Case> {
     }
 }
 
-/// The determination for one code, given in one or several code systems.
-fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &[&Coding]) -> Determination<'p> {
-    let Some(worlds) = Worlds::of(facts, &hits(codes, set), set) else {
+/// The determination for one service, by its names in one or several code systems.
+fn one<'p>(facts: &Facts, by_code: &ByCode<'_>, set: &'p PolicySet, ordered: &Ordered<'_>) -> Determination<'p> {
+    let billing = ordered.billing;
+    let Some(worlds) = Worlds::of(facts, &hits(ordered, set), set) else {
         return settled(billing, &set.default_rule.technical, []);
     };
     let covered = aspect(facts, &worlds, |world| Some(world.case.outcome.covered));
@@ -76,11 +122,12 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
     let documents = aspect(facts, &worlds, |world| Some(&world.case.outcome.doc_needed));
     if covered.unavailable {
         let mut determination = settled(billing, &set.default_rule.technical, []);
-        determination.trace = trace(facts, &worlds);
+        determination.trace = trace(facts, ordered, &worlds);
         return determination;
     }
     // What could not be had matters beside a decision that stands; that it is no benefit needs no more.
-    let authorized = authorized(facts, codes).filter(|_| pa_needed.same != Some(Some(model::PaNeeded::NoAuth)));
+    let authorized =
+        authorized(facts, by_code, &ordered.codes).filter(|_| pa_needed.same != Some(Some(model::PaNeeded::NoAuth)));
     let authorized = authorized.filter(|_| covered.same != Some(model::Covered::NotCovered));
     let unsure = authorized.is_none() && pa_needed.unavailable;
     let lost = documents.unavailable;
@@ -100,10 +147,10 @@ fn one<'p>(facts: &Facts, set: &'p PolicySet, billing: Option<&Coding>, codes: &
         documentation,
         reasons: reasons(&worlds, beside.then_some(&set.default_rule.technical)),
         details: held(&worlds, |action| &action.details),
-        dependencies: dependencies(facts, &worlds),
+        dependencies: dependencies(facts, by_code, &worlds),
         expiry: expiry(facts, &worlds),
         shown: shown(facts, &worlds),
-        trace: trace(facts, &worlds),
+        trace: trace(facts, ordered, &worlds),
     }
 }
 
@@ -115,20 +162,18 @@ fn without_request(mut documentation: Documentation) -> Option<Documentation> {
     (!documentation.purposes.is_empty() || before == 0).then_some(documentation)
 }
 
-/// What the codes may mean to the policies, all of them together: they are names of one service.
-fn hits<'p>(codes: &[&Coding], set: &'p PolicySet) -> Cow<'p, Hits> {
-    let mut found = codes.iter().filter_map(|code| set.index.get(*code));
-    let Some(first) = found.next() else { return Cow::Owned(Hits::default()) };
-    found.fold(Cow::Borrowed(first), |mut all, hits| {
-        let merged = all.to_mut();
-        merged.exact.extend(hits.exact.iter().cloned());
-        merged.wider.extend(hits.wider.iter().cloned());
-        for versions in [&mut merged.exact, &mut merged.wider] {
-            versions.sort_unstable();
-            versions.dedup();
-        }
-        all
-    })
+/// What the codes may mean to the policies, all of them together. One that a policy names says more than one that is wider.
+fn hits(ordered: &Ordered<'_>, set: &PolicySet) -> Hits {
+    let mut all = Hits::default();
+    for found in ordered.all().filter_map(|code| set.index.get(code)) {
+        all.exact.extend(found.exact.iter().cloned());
+        all.wider.extend(found.wider.iter().cloned());
+    }
+    for versions in [&mut all.exact, &mut all.wider] {
+        versions.sort_unstable();
+        versions.dedup();
+    }
+    all
 }
 
 /// One aspect of the outcome over all worlds.
@@ -219,18 +264,20 @@ fn reasons<'p>(worlds: &Worlds<'p>, beside: Option<&'p Case>) -> Reasons<'p> {
 }
 
 /// The number of an authorisation that stands for one of these codes on all the days the service may be done.
-fn authorized(facts: &Facts, codes: &[&Coding]) -> Option<String> {
-    let stands = |code: &&Coding| facts.authorized.iter().find(|it| it.is_for(code, facts.days));
+fn authorized(facts: &Facts, by_code: &ByCode<'_>, codes: &[&Coding]) -> Option<String> {
+    let stands = |code: &&Coding| {
+        let places = by_code.authorized.get(*code)?;
+        places.iter().filter_map(|place| facts.authorized.get(*place)).find(|it| it.is_for(code, facts.days))
+    };
     codes.iter().find_map(stands).map(|authorized| authorized.number.clone())
 }
 
 /// The other orders of the request that some world depends on.
-fn dependencies(facts: &Facts, worlds: &Worlds<'_>) -> Vec<String> {
-    let wanted = |companion: &&facts::Companion| {
-        let mut codes = worlds.iter().flat_map(|world| &world.case.outcome.depends_on);
-        codes.any(|code| companion.codes.contains(code))
-    };
-    facts.companions.iter().filter(wanted).map(|companion| companion.reference.clone()).collect()
+fn dependencies(facts: &Facts, by_code: &ByCode<'_>, worlds: &Worlds<'_>) -> Vec<String> {
+    let codes: BTreeSet<&Coding> = worlds.iter().flat_map(|world| &world.case.outcome.depends_on).collect();
+    let places: BTreeSet<usize> =
+        codes.into_iter().filter_map(|code| by_code.companions.get(code)).flatten().copied().collect();
+    places.into_iter().filter_map(|place| Some(facts.companions.get(place)?.reference.clone())).collect()
 }
 
 /// The last day on which nothing that the answer rests on has changed.
@@ -274,7 +321,7 @@ fn notes<'p>(facts: &Facts, policy: &'p Policy) -> Vec<(&'p str, &'p crate::poli
     paragraphs
 }
 
-fn trace<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Trace<'p> {
+fn trace<'p>(facts: &Facts, ordered: &Ordered<'_>, worlds: &Worlds<'p>) -> Trace<'p> {
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     for world in worlds.iter() {
         let candidate = candidate(world.policy, world.case);
@@ -300,7 +347,7 @@ fn trace<'p>(facts: &Facts, worlds: &Worlds<'p>) -> Trace<'p> {
     let open: BTreeSet<FactName> =
         worlds.missing().filter(|name| matches!(name, FactName::Code | FactName::Date)).collect();
     trace.missing.extend(open.into_iter().map(|name| (name, false)));
-    trace.used.extend((!facts.codes.is_empty()).then(|| (FactName::Code, Value::Codes(facts.codes.clone()))));
+    trace.used.push((FactName::Code, Value::Codes(ordered.all().cloned().collect())));
     trace
 }
 

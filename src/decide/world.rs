@@ -4,6 +4,7 @@
 //! missing; where they differ, comparing worlds that differ in one thing only tells which things matter.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
@@ -21,12 +22,14 @@ enum Open<'p> {
     Fact(FactName, Vec<Cow<'p, Value>>),
 }
 
-/// What the ordered code may mean.
+/// What the ordered codes may mean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meaning<'p> {
-    /// What the policies that name it speak of.
+    /// What the policy that names them speaks of.
     Exactly,
-    /// What this policy speaks of, though the code does not say so.
+    /// What this policy speaks of, where several name them and no precedence says which one speaks.
+    OneOfSeveral(&'p str),
+    /// What this policy speaks of, though no code says so.
     Narrower(&'p str),
     /// Nothing that a policy speaks of.
     Nothing,
@@ -59,8 +62,6 @@ pub struct World<'p> {
     pub case: &'p Case,
     /// The day, by its place in [`Worlds::days`].
     pub day: usize,
-    /// What the code means, by its place among the meanings.
-    pub meaning: usize,
 }
 
 /// All the worlds of an order and a code.
@@ -79,6 +80,7 @@ impl<'p> Worlds<'p> {
     pub fn of(facts: &Facts, hits: &Hits, set: &'p PolicySet) -> Option<Self> {
         let versions = versions(hits, set);
         let days = turning_days(facts, &versions);
+        let speaking = days.iter().map(|day| speaking(hits, &versions, *day)).collect::<Vec<_>>();
         let mut open = Vec::new();
         for name in FactName::CONDITIONS {
             if matches!(facts.get(name), Fact::Known(_)) {
@@ -96,13 +98,13 @@ impl<'p> Worlds<'p> {
                 open.push(Open::Fact(name, values));
             }
         }
-        open.push(Open::Meaning(meanings(hits, &versions)));
+        open.push(Open::Meaning(meanings(hits, &versions, &speaking)));
         open.push(Open::Day(days.clone()));
         let count = open.iter().try_fold(1_usize, |count, open| count.checked_mul(open.ways()))?;
         if count > MOST_WORLDS {
             return None;
         }
-        let worlds = (0..count).map(|index| world(index, &open, facts, &versions, set));
+        let worlds = (0..count).map(|index| world(index, &open, facts, &speaking, set));
         let worlds: Vec<World<'_>> = worlds.collect();
         Some(Self { first: *worlds.first()?, days, open, worlds })
     }
@@ -115,6 +117,13 @@ impl<'p> Worlds<'p> {
     /// The open facts.
     pub fn missing(&self) -> impl Iterator<Item = FactName> + '_ {
         self.open.iter().filter(|open| open.ways() > 1).map(Open::fact)
+    }
+
+    /// Whether several policies name the codes, and which of them speaks is open.
+    pub fn has_several_speakers(&self) -> bool {
+        self.open
+            .iter()
+            .any(|open| matches!(open, Open::Meaning(all) if matches!(**all, [Meaning::OneOfSeveral(_), ..])))
     }
 
     /// The facts that `aspect` depends on: two worlds that differ in that fact alone say different things.
@@ -145,14 +154,28 @@ fn versions<'p>(hits: &Hits, set: &'p PolicySet) -> Vec<&'p Policy> {
     places.iter().filter_map(|(number, place)| set.policies.get(number)?.get(*place)).collect()
 }
 
-fn meanings<'p>(hits: &Hits, versions: &[&'p Policy]) -> Vec<Meaning<'p>> {
-    if !hits.exact.is_empty() || hits.wider.is_empty() {
-        return vec![Meaning::Exactly];
+/// The versions that may speak on a day, by number. Of those that name the code, one that another one comes before does not;
+/// two of which one has no precedence are in no order.
+fn speaking<'p>(hits: &Hits, versions: &[&'p Policy], day: Date) -> Vec<&'p Policy> {
+    let in_force = || versions.iter().filter(|policy| policy.in_force(day)).copied();
+    let first = in_force().filter_map(|policy| policy.precedence).min();
+    let comes_later = |policy: &Policy| !hits.exact.is_empty() && policy.precedence.is_some_and(|it| Some(it) != first);
+    let mut speaking: Vec<&Policy> = in_force().filter(|policy| !comes_later(policy)).collect();
+    speaking.sort_by(|one, other| one.number.cmp(&other.number));
+    speaking
+}
+
+/// What the codes may mean: `speaking` are the versions that may speak, for each day.
+fn meanings<'p>(hits: &Hits, versions: &[&'p Policy], speaking: &[Vec<&'p Policy>]) -> Vec<Meaning<'p>> {
+    let numbers = |policies: &mut dyn Iterator<Item = &&'p Policy>| -> BTreeSet<&'p str> {
+        policies.map(|policy| &*policy.number).collect()
+    };
+    if hits.exact.is_empty() && !hits.wider.is_empty() {
+        let numbers = numbers(&mut versions.iter());
+        return numbers.into_iter().map(Meaning::Narrower).chain([Meaning::Nothing]).collect();
     }
-    let mut numbers: Vec<&str> = versions.iter().map(|policy| &*policy.number).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    numbers.into_iter().map(Meaning::Narrower).chain([Meaning::Nothing]).collect()
+    let several = numbers(&mut speaking.iter().filter(|policies| policies.len() > 1).flatten());
+    if several.is_empty() { vec![Meaning::Exactly] } else { several.into_iter().map(Meaning::OneOfSeveral).collect() }
 }
 
 /// The days that could make a difference: the first, and each later one on which something begins or has just ended.
@@ -188,31 +211,34 @@ fn world<'p>(
     mut index: usize,
     open: &[Open<'p>],
     facts: &Facts,
-    versions: &[&'p Policy],
+    speaking: &[Vec<&'p Policy>],
     set: &'p PolicySet,
 ) -> World<'p> {
-    let (mut day, mut meaning, mut assumed) = ((0, facts.days.first), (0, Meaning::Exactly), Vec::new());
+    let (mut day, mut meaning, mut assumed) = ((0, facts.days.first), Meaning::Exactly, Vec::new());
     for open in open.iter().rev() {
         let way = index % open.ways().max(1);
         index /= open.ways().max(1);
         match open {
             Open::Day(days) => day = (way, days.get(way).copied().unwrap_or(day.1)),
-            Open::Meaning(meanings) => meaning = (way, meanings.get(way).copied().unwrap_or(meaning.1)),
+            Open::Meaning(meanings) => meaning = meanings.get(way).copied().unwrap_or(meaning),
             Open::Fact(name, values) => assumed.push((*name, values.get(way).map_or(&NO_CODES, Cow::as_ref))),
         }
     }
     let rule = &set.default_rule;
-    let of = |policy, case| World { policy, case, day: day.0, meaning: meaning.0 };
+    let of = |policy, case| World { policy, case, day: day.0 };
     if !facts.in_force(day.1) {
         return of(None, &rule.coverage_not_active);
     }
-    let speaking = versions.iter().filter(|policy| match meaning.1 {
-        Meaning::Exactly => policy.in_force(day.1),
-        Meaning::Narrower(number) => *policy.number == *number && policy.in_force(day.1),
-        Meaning::Nothing => false,
-    });
-    // `policy::check` lets scopes meet only where an order of precedence is written.
-    let first = speaking.min_by_key(|policy| (policy.precedence.unwrap_or(u32::MAX), &policy.number));
+    let mut speaking = speaking.get(day.0).into_iter().flatten().copied();
+    let first = match meaning {
+        Meaning::Exactly => speaking.next(),
+        Meaning::Narrower(number) => speaking.find(|policy| *policy.number == *number),
+        Meaning::Nothing => None,
+        // On a day on which it is none of those that may speak, what else speaks is not said by it.
+        Meaning::OneOfSeveral(number) => {
+            speaking.clone().find(|policy| *policy.number == *number).or_else(|| speaking.next())
+        }
+    };
     let Some(policy) = first else {
         return of(None, &rule.no_policy);
     };

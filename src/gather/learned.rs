@@ -118,6 +118,20 @@ pub struct MemberQuery {
     pub on: Option<Date>,
     /// What the Coverage says of its subscriber and itself: `subscriberId`, `identifier.value`.
     pub numbers: Vec<String>,
+    /// The member numbers that were sent (identifiers of type `MB`, of the Patient and the Coverage): system, if there is
+    /// one, and value. A person who has none of them is not meant. `None` in entries that were recorded before this was asked.
+    #[serde(default)]
+    pub member_numbers: Option<Vec<(Option<String>, String)>>,
+}
+
+impl MemberQuery {
+    /// Whether a recorded query asked the same, as far as it could then.
+    fn was_asked_by(&self, recorded: &Self) -> bool {
+        match recorded.member_numbers {
+            Some(_) => self == recorded,
+            None => Self { member_numbers: None, ..self.clone() } == *recorded,
+        }
+    }
 }
 
 /// Tells nothing of the person.
@@ -165,7 +179,7 @@ impl Learned {
     #[must_use]
     pub fn look_up(&self, query: &MemberQuery) -> Option<&MemberReply> {
         let mut all = self.member.iter().chain(&self.members);
-        all.find(|(asked, _)| asked == query).map(|(_, reply)| reply)
+        all.find(|(asked, _)| query.was_asked_by(asked)).map(|(_, reply)| reply)
     }
 
     /// Keeps what the member directory said.
@@ -273,3 +287,31 @@ impl Source for Learned {
 }
 
 untold!(Query, Reply, Learned);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use futures_util::FutureExt;
+
+    use super::{Learned, LookupFailed, MemberQuery, Source};
+    use crate::decide::facts::Standing;
+
+    #[test]
+    fn what_was_recorded_before_member_numbers_were_asked_is_said_again() {
+        let recorded = r#"{"member":[{"identifiers":[],"family":["A"],"given":[],"birth_date":null,"numbers":["1"]},
+            {"Ok":"PersonUnknown"}]}"#;
+        let recorded: Learned = serde_json::from_str(recorded).unwrap();
+        let numbers = Some(vec![(None, "M1".to_owned())]);
+        let query =
+            MemberQuery { family: vec!["A".to_owned()], numbers: vec!["1".to_owned()], ..MemberQuery::default() };
+        let now = MemberQuery { member_numbers: numbers.clone(), ..query };
+        let said = |learned: &Learned, query: &MemberQuery| learned.member(query).now_or_never().unwrap();
+        assert_eq!(said(&recorded, &now), Ok(Standing::PersonUnknown));
+        let other = MemberQuery { family: Vec::new(), ..now.clone() };
+        assert_eq!(said(&recorded, &other), Err(LookupFailed));
+        // What is recorded now says what was asked.
+        let asked = MemberQuery { member_numbers: Some(Vec::new()), ..now.clone() };
+        let recorded = Learned { member: Some((asked, Ok(Standing::PersonUnknown))), ..Learned::default() };
+        assert_eq!(said(&recorded, &now), Err(LookupFailed));
+    }
+}

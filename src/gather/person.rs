@@ -147,7 +147,14 @@ fn query(patient: Option<&Value>, coverage: &Coverage<'_>, on: Date) -> MemberQu
         all.filter_map(|it| Some((owned(string(it, "system")?), owned(string(it, "value")?)))).collect()
     };
     let numbers = numbers(&coverage.value);
-    let Some(patient) = patient else { return MemberQuery { numbers, on: Some(on), ..MemberQuery::default() } };
+    let sent = patient.into_iter().chain([&coverage.value]).flat_map(|it| list(it, "identifier"));
+    let member_numbers = sent
+        .filter(|identifier| is_member_number(identifier))
+        .filter_map(|identifier| Some((string(identifier, "system").map(owned), owned(string(identifier, "value")?))));
+    let member_numbers = Some(member_numbers.collect());
+    let Some(patient) = patient else {
+        return MemberQuery { numbers, member_numbers, on: Some(on), ..MemberQuery::default() };
+    };
     let names = list(patient, "name");
     let born = string(patient, "birthDate").and_then(days).filter(|days| days.first == days.last);
     let given = names.iter().flat_map(|name| list(name, "given")).filter_map(Value::as_str);
@@ -158,7 +165,14 @@ fn query(patient: Option<&Value>, coverage: &Coverage<'_>, on: Date) -> MemberQu
         birth_date: born.map(|days| days.first),
         on: Some(on),
         numbers,
+        member_numbers,
     }
+}
+
+/// Whether an identifier is a member number, by its type (`MB` of the identifier types of HL7 v2).
+fn is_member_number(identifier: &Value) -> bool {
+    let codings = identifier.get("type").map(|concept| list(concept, "coding")).unwrap_or_default();
+    codings.iter().any(|coding| string(coding, "code") == Some("MB"))
 }
 
 #[cfg(test)]

@@ -140,7 +140,7 @@ impl Problem {
             }
             Self::Ledger(_) => row(503, "no-store", "The answer could not be recorded. Please try again."),
             Self::NotFound => row(404, "not-found", "There is nothing here."),
-            Self::Method(_) => row(405, "not-supported", "This method is not supported here."),
+            Self::Method(allowed) => row(405, "not-supported", method(allowed)),
             Self::MediaType => row(415, "not-supported", "The body must be application/json."),
             Self::Encoded => row(415, "not-supported", "The body must not be compressed."),
             Self::TooLong => row(413, "too-long", "The body is too long."),
@@ -256,7 +256,7 @@ fn request(error: &RequestError) -> Row {
         RequestError::Json(error) => json(error),
         RequestError::Envelope(misfit) if misfit.issue == Issue::TooCostly => too_long(misfit),
         RequestError::Envelope(misfit) => {
-            row(400, issue(misfit), "The request breaks the CDS Hooks specification.").at(&misfit.expression)
+            row(400, issue(misfit), breach_of_cds_hooks(misfit.issue)).at(&misfit.expression)
         }
         RequestError::OtherHook => row(400, "value", "The request is for another hook than this service.").at("hook"),
         RequestError::Version => {
@@ -287,7 +287,8 @@ fn gather(error: &GatherError) -> Row {
         }
         GatherError::NoCoverage => row(400, "not-found", "The patient has no coverage in this request.").at("prefetch"),
         GatherError::CoverageNotSent => {
-            row(412, "incomplete", "The request needs a Coverage and has none.").at("prefetch")
+            row(412, "incomplete", "The Coverage was not sent, and the EHR's FHIR server cannot be asked for it.")
+                .at("prefetch")
         }
         GatherError::SeveralCoverages => {
             row(400, "multiple-matches", "The request has more than one Coverage.").at("prefetch")
@@ -304,17 +305,28 @@ fn gather(error: &GatherError) -> Row {
         GatherError::TooManyDeterminations => {
             row(422, "too-costly", "The orders have too many codes together.").at("context")
         }
+        GatherError::OrderNotSent(place) if place == ENCOUNTER => {
+            row(412, "incomplete", "The encounter that the request names was not sent.").at(place)
+        }
         GatherError::OrderNotSent(place) => {
             row(412, "incomplete", "An order that the request names was not sent.").at(place)
+        }
+        GatherError::OrderNotFound(place) if place == ENCOUNTER => {
+            row(422, "not-found", "The encounter that the request names is not to be found.").at(place)
         }
         GatherError::OrderNotFound(place) => {
             row(422, "not-found", "An order that the request names is not to be found.").at(place)
         }
+        GatherError::OrderNotHad(place) if place == ENCOUNTER => {
+            row(412, "incomplete", "The encounter that the request names was not sent and could not be fetched.")
+                .at(place)
+        }
         GatherError::OrderNotHad(place) => {
-            row(412, "incomplete", "An order that the request names could not be fetched.").at(place)
+            row(412, "incomplete", "An order that the request names was not sent and could not be fetched.").at(place)
         }
         GatherError::OtherBeneficiary => {
-            row(422, "invariant", "The coverage is for another patient than the request.").at("Coverage.beneficiary")
+            row(422, "invariant", "The coverage's beneficiary must be the patient of the request.")
+                .at("Coverage.beneficiary")
         }
     }
 }
@@ -325,7 +337,44 @@ fn resource(misfit: &Misfit, version: Version) -> Row {
         return too_long(misfit);
     }
     let status = if version == Version::V2_0 { 422 } else { 400 };
-    row(status, issue(misfit), "A resource breaks FHIR R4.").at(&misfit.expression)
+    row(status, issue(misfit), breach_of_fhir(misfit.issue)).at(&misfit.expression)
+}
+
+/// Where a request names an encounter.
+const ENCOUNTER: &str = "context.encounterId";
+
+fn breach_of_cds_hooks(issue: Issue) -> &'static str {
+    match issue {
+        Issue::Required => "The request breaks the CDS Hooks specification: a required element is missing.",
+        Issue::Value => {
+            "The request breaks the CDS Hooks specification: the element must be a value that is allowed there."
+        }
+        Issue::Invariant => {
+            "The request breaks the CDS Hooks specification: elements that need each other do not agree."
+        }
+        Issue::Structure => {
+            "The request breaks the CDS Hooks specification: the element must be of the type that is defined there."
+        }
+    }
+}
+
+fn breach_of_fhir(issue: Issue) -> &'static str {
+    match issue {
+        Issue::Required => "A resource breaks FHIR R4: a required element is missing.",
+        Issue::Value => "A resource breaks FHIR R4: the element must be a value that is allowed there.",
+        Issue::Invariant => "A resource breaks FHIR R4: elements that need each other do not agree.",
+        Issue::Structure => "A resource breaks FHIR R4: the element must be of the type that is defined there.",
+    }
+}
+
+/// What is said where another method is wanted.
+fn method(allowed: &str) -> &'static str {
+    match allowed {
+        "GET" => "Method not allowed: use GET.",
+        "GET, HEAD" => "Method not allowed: use GET or HEAD.",
+        "POST" => "Method not allowed: use POST.",
+        _ => "Method not allowed: use one that the Allow header names.",
+    }
 }
 
 /// What is legal, and longer than what is read.

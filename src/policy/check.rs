@@ -180,6 +180,9 @@ fn silence(set: &PolicySet, problems: &mut Vec<Problem>) {
 }
 
 /// Versions of one policy may not overlap; two policies may share a code on one day only if one is written to come first.
+///
+/// Two that share no code may still meet in one order that has a code of each. No set can be refused for what orders may
+/// hold, so `decide` leaves open which of them speaks, unless it is written.
 fn overlaps(set: &PolicySet, problems: &mut Vec<Problem>) {
     let all: Vec<&Policy> = set.policies.values().flatten().collect();
     for (index, policy) in all.iter().enumerate() {
@@ -191,7 +194,7 @@ fn overlaps(set: &PolicySet, problems: &mut Vec<Problem>) {
                     format!("overlaps that of version {}", other.version),
                 ));
             } else if policy.codes.iter().any(|code| other.codes.binary_search(code).is_ok())
-                && (policy.precedence.is_none() || policy.precedence == other.precedence)
+                && !policy.is_ordered_with(other)
             {
                 let what = format!("shares a code with policy {}, and no precedence says which speaks", other.number);
                 problems.push(problem(policy, "scope", what));

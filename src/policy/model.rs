@@ -267,6 +267,12 @@ impl Policy {
         self.actions().flat_map(|action| &action.conditions)
     }
 
+    /// Whether it is written which of two policies speaks where they meet: both have a precedence, and not the same.
+    #[must_use]
+    pub fn is_ordered_with(&self, other: &Self) -> bool {
+        self.precedence.zip(other.precedence).is_some_and(|(one, other)| one != other)
+    }
+
     /// Whether it is in force on a day.
     #[must_use]
     pub fn in_force(&self, day: Date) -> bool {

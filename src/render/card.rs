@@ -101,6 +101,7 @@ impl<'p> Draft<'p> {
             order: self.order,
             patient: frame.patient,
             encounter: frame.encounter,
+            user: frame.user,
             today: frame.today,
             forms: frame.forms,
         };
@@ -120,13 +121,18 @@ impl<'p> Draft<'p> {
         }
     }
 
-    /// When it applies, what the policy says, and the paragraphs of its notes.
+    /// When it applies, what the policy says, and the paragraphs of its notes. Where it is not sure that the policy speaks of
+    /// the order at all, that stands in the policy's first sentence; other conditions stand above what they are about.
     fn detail(&self) -> Option<String> {
         let holds = &self.card.holds;
-        let condition = words::condition(holds).map(|condition| format!("{condition}:"));
         let own = self.card.what.detail.iter().map(|text| self.words.markdown(text, holds));
         let notes = self.paragraphs.iter().map(|(_, text)| self.words.markdown(text, holds));
-        let all: Vec<String> = condition.into_iter().chain(own).chain(notes).collect();
+        let mut all: Vec<String> = own.chain(notes).collect();
+        match (words::condition(holds), all.first_mut()) {
+            (Some(condition), Some(first)) if holds.is_of_unsure_policy() => *first = format!("{condition}: {first}"),
+            (Some(condition), _) => all.insert(0, format!("{condition}:")),
+            (None, _) => {}
+        }
         (!all.is_empty()).then(|| all.join("\n\n"))
     }
 }

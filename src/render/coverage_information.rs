@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::extension::{Coding, Concept, ContactDetail, ContactPoint, Extension, Period, Quantity, Reference, Value};
 use super::words::{self, Words};
 use crate::decide::determination::{Covered, Determination, Documentation, Held, Holds, InfoNeeded, Needs, PaNeeded};
-use crate::policy::model::{Detail, DetailCategory, DetailValue, DocNeeded, DocPurpose, PolicySet, Reason};
+use crate::policy::model::{Detail, DetailCategory, DetailValue, DocNeeded, DocPurpose, Payer, PolicySet, Reason};
 use crate::request::version::Version;
 
 /// The extension's URL.
@@ -93,10 +93,11 @@ pub(super) fn extension<'a>(
     set: &'a PolicySet,
 ) -> Extension<'a> {
     let shape = about.shape;
-    let unnamed = Reference { reference: None, r#type: Some("Coverage"), display: Some("The patient's coverage") };
-    let coverage =
-        about.coverage.map(|coverage| Reference { reference: Some(coverage.into()), ..Reference::default() });
-    let mut parts = vec![part("coverage", Value::Reference(coverage.unwrap_or(unnamed)))];
+    let coverage = match about.coverage {
+        Some(coverage) => Reference { reference: Some(coverage.into()), ..Reference::default() },
+        None => Reference { reference: None, r#type: Some("Coverage"), display: Some(unnamed(&set.payer).into()) },
+    };
+    let mut parts = vec![part("coverage", Value::Reference(coverage))];
     let documentation = determination.documentation.as_ref().filter(|_| !about.supporting);
     let mut info: Vec<InfoNeeded> = Vec::new();
     parts.push(part("covered", Value::Code(covered(shape, &determination.covered, &mut info))));
@@ -133,6 +134,11 @@ pub(super) fn extension<'a>(
         parts.push(part("expiry-date", Value::Date(expiry)));
     }
     part(URL, Value::Parts(parts))
+}
+
+/// How a coverage is called whose name nobody knows.
+pub(super) fn unnamed(payer: &Payer) -> String {
+    format!("The patient's coverage with {}", payer.name)
 }
 
 fn part<'a>(url: &'static str, value: Value<'a>) -> Extension<'a> {
@@ -222,11 +228,7 @@ fn reason<'a>(shape: Shape, held: &Held<'a, Reason>, words: &Words) -> Concept<'
     // A code has no "if": one that holds in some cases only would be read as if it held (CRD resp-44, resp-45).
     let sure = held.holds == Holds::Always;
     let coding = held.what.coding.as_ref().filter(|(_, code)| sure && shape.reason_codes().contains(&&**code));
-    let text = words.plain(&held.what.text, &held.holds);
-    let text = match words::condition(&held.holds) {
-        Some(condition) => format!("{condition}: {text}"),
-        None => text,
-    };
+    let text = words.qualified(&held.what.text, &held.holds);
     let coding = coding.map(|(system, code)| shape.reason_codings(system, code)).unwrap_or_default();
     Concept { coding, text: Some(text.into()) }
 }
@@ -241,7 +243,11 @@ fn detail<'a>(shape: Shape, held: &Held<'a, Detail>, words: &Words) -> Option<Ve
     };
     let value = match (&detail.value, shape) {
         (DetailValue::Boolean(value), _) => Value::Boolean(*value),
-        (DetailValue::String(template), _) => Value::String(words.plain(template, &held.holds).into()),
+        // A sentence that may not be about the order says so itself, for whoever shows it without its qualification.
+        (DetailValue::String(text), _) if held.holds.is_of_unsure_policy() => {
+            Value::String(words.qualified(text, &held.holds).into())
+        }
+        (DetailValue::String(text), _) => Value::String(words.plain(text, &held.holds).into()),
         (DetailValue::Url(url), Shape::First) => Value::String(Cow::Borrowed(url)),
         (DetailValue::Url(url), Shape::Second) => Value::Url(url),
         (DetailValue::Period(start, end), _) => Value::Period(Period { start: start.as_deref(), end: end.as_deref() }),
@@ -262,8 +268,7 @@ fn detail<'a>(shape: Shape, held: &Held<'a, Detail>, words: &Words) -> Option<Ve
     }
     parts.push(part("code", Value::Concept(concept)));
     parts.push(part("value", value));
-    let condition = words::condition(&held.holds);
-    let qualification = match (condition, detail.qualification.as_deref()) {
+    let qualification = match (words::condition(&held.holds), detail.qualification.as_deref()) {
         (Some(condition), Some(own)) => Some(Cow::Owned(format!("{condition}. {own}"))),
         (Some(condition), None) => Some(condition),
         (None, own) => own.map(Cow::Borrowed),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{self, Words};
+use super::words::Words;
 use crate::decide::determination::{Determination, InfoNeeded, Needs, PaNeeded};
 use crate::policy::check::fact_word;
 use crate::policy::model::{PolicySet, Value};
@@ -76,10 +76,6 @@ impl Decided {
         let mut info: Vec<InfoNeeded> = needs.into_iter().flatten().flat_map(Needs::iter).collect();
         info.sort_unstable();
         info.dedup();
-        let reason = |held: &crate::decide::determination::Held<'_, crate::policy::model::Reason>| {
-            let text = words.plain(&held.what.text, &held.holds);
-            words::condition(&held.holds).map_or_else(|| text.clone(), |condition| format!("{condition}: {text}"))
-        };
         let rules = determination.trace.candidates.iter().map(|candidate| Rule {
             policy: candidate.policy.to_owned(),
             version: candidate.version.to_owned(),
@@ -102,7 +98,7 @@ impl Decided {
             covered: determination.covered.code().to_owned(),
             pa_needed: determination.pa_needed.as_ref().map(|said| said.code().to_owned()),
             info_needed: info.into_iter().map(|info| info.code().to_owned()).collect(),
-            reasons: determination.reasons.iter().map(reason).collect(),
+            reasons: determination.reasons.iter().map(|it| words.qualified(&it.what.text, &it.holds)).collect(),
             rules: rules.collect(),
             known: known.collect(),
             missing: missing.collect(),

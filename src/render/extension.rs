@@ -82,7 +82,7 @@ pub(super) struct Reference<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) r#type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) display: Option<&'static str>,
+    pub(super) display: Option<Cow<'a, str>>,
 }
 
 impl Extension<'_> {

@@ -9,6 +9,7 @@ mod extension;
 mod ids;
 mod invariants;
 pub mod links;
+mod ours;
 mod response;
 mod splice;
 mod words;
@@ -30,6 +31,7 @@ use coverage_information::About;
 use explanation::{Decided, Explanation};
 use extension::Extension;
 use ids::Ids;
+use ours::Ours;
 use words::Words;
 
 /// An answer that must not be sent.
@@ -69,6 +71,8 @@ pub struct Frame<'a> {
     pub patient: &'a str,
     /// The id of the encounter, where the hook has one.
     pub encounter: Option<&'a str>,
+    /// Who is at work: `Practitioner/1`.
+    pub user: &'a str,
     /// The forms (`url|version`) that the EHR is known to have.
     pub forms: &'a [String],
     /// The address that this server is reached under, if it knows: cards lead to its pages.
@@ -143,12 +147,10 @@ pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rende
     rendered.body.reserve(updates.len() + CARD_BYTES * cards.len() + 64);
     rendered.body.extend_from_slice(b"{\"cards\":");
     serde_json::to_writer(&mut rendered.body, &cards).map_err(|_| RenderError::Unwritable)?;
-    if !updates.is_empty() {
-        rendered.body.extend_from_slice(b",\"systemActions\":[");
-        rendered.body.extend_from_slice(updates.as_bytes());
-        rendered.body.push(b']');
-    }
-    rendered.body.push(b'}');
+    // Always there, as conformance kits ask of every hook.
+    rendered.body.extend_from_slice(b",\"systemActions\":[");
+    rendered.body.extend_from_slice(updates.as_bytes());
+    rendered.body.extend_from_slice(b"]}");
     Ok(rendered)
 }
 
@@ -210,30 +212,17 @@ fn update(
         new.push_str(&serde_json::to_string(&extension).map_err(|_| RenderError::Unwritable)?);
         values.push(extension);
     }
+    let ours = Ours { coverage: frame.coverage, payer: &frame.set.payer };
     let old = decision.order.value.get("extension").and_then(Value::as_array).into_iter().flatten();
-    let old: Vec<&Value> = old.filter(|extension| is_ours(extension, frame.coverage)).collect();
+    let old: Vec<&Value> = old.filter(|extension| ours.has(extension)).collect();
     if !old.is_empty() && says_the_same(&old, &values) {
         return Ok(None);
     }
     let order = decision.order.resource.view;
-    let resource = splice::splice(order, |item| is_ours(&item.value(), frame.coverage), &new);
+    let resource = splice::splice(order, |item| ours.has(&item.value()), &new);
     let payer = serde_json::to_string(&format!("Coverage information from {}", frame.set.payer.name));
     let description = payer.map_err(|_| RenderError::Unwritable)?;
     Ok(Some(format!(r#"{{"type":"update","description":{description},"resource":{resource}}}"#)))
-}
-
-/// Whether an extension is coverage information about our Coverage.
-fn is_ours(extension: &Value, coverage: Option<&str>) -> bool {
-    let part = |extension: &Value, url: &str| {
-        let parts = extension.get("extension").and_then(Value::as_array)?;
-        parts.iter().find(|part| part.get("url").and_then(Value::as_str) == Some(url)).cloned()
-    };
-    extension.get("url").and_then(Value::as_str) == Some(coverage_information::URL)
-        && part(extension, "coverage").is_some_and(|part| {
-            let reference = part.pointer("/valueReference/reference").and_then(Value::as_str).unwrap_or_default();
-            let rest = coverage.and_then(|coverage| reference.strip_suffix(coverage));
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
-        })
 }
 
 /// Whether what an order carries says what we would say, whenever and under whichever id it was said.

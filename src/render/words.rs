@@ -43,6 +43,15 @@ impl Words {
         self.fill(template, holds, &self.order)
     }
 
+    /// Fills a sentence, led by when it holds where it does not always: `If performed inpatient: …`
+    pub(super) fn qualified(&self, template: &Template, holds: &Holds<'_>) -> String {
+        let text = self.plain(template, holds);
+        match condition(holds) {
+            Some(condition) => format!("{condition}: {text}"),
+            None => text,
+        }
+    }
+
     /// Fills a text that is Markdown.
     pub(super) fn markdown(&self, template: &Template, holds: &Holds<'_>) -> String {
         self.fill(template, holds, &self.order_markdown)
@@ -50,8 +59,7 @@ impl Words {
 
     fn fill(&self, template: &Template, holds: &Holds<'_>, order: &str) -> String {
         // Where it is not sure that the policy speaks of the code, the sentence is not about the code.
-        let of_code = matches!(holds, Holds::Always | Holds::If { of_code: true, .. });
-        let sure = of_code && !self.codes.is_empty();
+        let sure = holds.is_of_code() && !self.codes.is_empty();
         let mut out = String::new();
         template.fill(&mut out, |slot| match slot {
             Slot::Code if sure => &self.codes,

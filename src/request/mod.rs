@@ -160,6 +160,8 @@ pub struct Invocation<'b> {
     pub version: Version,
     /// What the client configured.
     pub options: Options,
+    /// `context.userId`: `Practitioner/1`
+    pub user_id: String,
     /// `context.patientId`
     pub patient_id: String,
     /// `context.encounterId`
@@ -230,6 +232,7 @@ pub fn read<'j>(
         hook_instance: string(&envelope, "hookInstance").unwrap_or_default(),
         version,
         options: Options::of(extension.and_then(|extension| extension.get("davinci-crd.configuration"))),
+        user_id: string(&context, "userId").unwrap_or_default(),
         patient_id: string(&context, "patientId").unwrap_or_default(),
         encounter_id: string(&context, "encounterId"),
         token_patient: authorization.and_then(|authorization| string(authorization, "patient")),

@@ -161,6 +161,17 @@ fn c09_c10_an_order_is_answered_with_what_the_payer_knows_of_the_member() {
     until("no single coverage of hers");
     import(&place, "hers.ndjson", &format!("{her}\n{}\n", coverage("1", "CANARY-MEMBER-0001")));
     assert_eq!(reasons(), before);
+    let member = |number: &str| {
+        let r#type = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MB"}]});
+        let identifier = json!({"type": r#type, "system": "https://payer.example/member", "value": number});
+        let of_patient = order("47383").with("/prefetch/patient/identifier", json!([identifier]));
+        let of_coverage = order("47383").covered("identifier", json!([identifier]));
+        [of_patient, of_coverage].map(|request| server.sign(request).decided().says("reason").join(" "))
+    };
+    for said in member("CANARY-NO-SUCH-NUMBER") {
+        assert!(said.contains("no member who is this patient"), "{said}");
+    }
+    assert_eq!(member("CANARY-MEMBER-0001"), [before.clone(), before.clone()]);
     let (_, err) = server.kill();
     assert!(!err.contains("error"), "{err}");
 }

@@ -61,7 +61,22 @@ fn resp_28_coverage_information_is_left_out_where_it_is_not_wanted_and_nowhere_e
         app.invoke(pair.request.to_string()).decided();
         let mut request = pair.request.clone();
         request["extension"]["davinci-crd.configuration"] = json!({"coverage-info": false});
-        assert_eq!(app.invoke(request.to_string()).answered().json().get("systemActions"), None, "{hook}");
+        assert_eq!(app.invoke(request.to_string()).answered().json()["systemActions"], json!([]), "{hook}");
+    }
+}
+
+#[test]
+fn system_actions_are_always_there_at_every_hook_and_in_every_version() {
+    let app = TestApp::start();
+    for hook in super::orders::HOOKS {
+        let pair = PAIRS.iter().find(|pair| pair.hook() == hook && pair.is_due()).unwrap();
+        for version in ["2.0", "2.1", "2.2"] {
+            let mut request = pair.request.clone();
+            request["extension"]["davinci-crd.requestedVersion"] = json!(version);
+            request["extension"]["davinci-crd.configuration"] = json!({"coverage-info": false, "max-cards": 0});
+            let said = app.invoke(request.to_string()).answered();
+            assert_eq!(said.text(), r#"{"cards":[],"systemActions":[]}"#, "{hook} {version}");
+        }
     }
 }
 
@@ -227,4 +242,39 @@ fn impl_5_an_answer_names_the_billing_code_it_assumes() {
     let wider = json!({"coding": [{"system": "http://snomed.info/sct", "code": "449404007"}]});
     let reasons = app.sign(order("47383").ordering("code", wider)).decided().says("reason");
     assert!(reasons.iter().any(|reason| reason.starts_with("If billed as ")), "{reasons:?}");
+}
+
+#[test]
+fn an_order_that_only_may_be_the_policys_is_told_so_in_each_sentence_that_the_policy_says_of_it() {
+    let app = TestApp::start();
+    let qualified = |sentence: &str| sentence.starts_with("If billed as ") || sentence.starts_with("May apply ");
+    for version in ["2.0", "2.1", "2.2"] {
+        for (system, code) in [("http://snomed.info/sct", "449404007"), ("http://www.ama-assn.org/go/cpt", "47399")] {
+            let wider = json!({"coding": [{"system": system, "code": code}], "text": "Liver procedure"});
+            let answered = app.sign(order("47383").in_version(version).ordering("code", wider)).decided();
+            assert_eq!(answered.says("covered"), ["conditional"]);
+            let reasons = answered.says("reason");
+            let of_policy = reasons.iter().filter(|reason| reason.contains("633"));
+            assert!(of_policy.clone().count() > 0 && of_policy.into_iter().all(|it| qualified(it)), "{reasons:?}");
+            for repetition in answered.coverage_information() {
+                let repetition = repetition["extension"].as_array().unwrap();
+                for detail in parts(repetition, "detail").iter().map(|it| &it["extension"]) {
+                    let value = detail.as_array().unwrap().iter().find(|part| part["url"] == "value").unwrap();
+                    let sentence = value["valueString"].as_str();
+                    let of_default = detail.as_array().unwrap().iter().any(|part| part["valueString"] == "Otherwise");
+                    let sure = sentence.is_none_or(|it| of_default || qualified(it) || it.starts_with("https://"));
+                    assert!(sure, "{code} {version}: {sentence:?}");
+                }
+            }
+            let texts = answered.card_texts();
+            assert!(texts.iter().any(|text| text.contains("is not covered in any product line")), "{texts:?}");
+            for text in texts {
+                let paragraph = text.split("\n\n").next().unwrap();
+                let sentences = paragraph.trim_end_matches(':');
+                assert!(qualified(sentences) && sentences.len() > 60, "{code} {version}: {text}");
+                let alone = "\n\nLiver procedure is not covered";
+                assert!(!text.contains(alone), "{text}");
+            }
+        }
+    }
 }

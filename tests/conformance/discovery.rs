@@ -1,6 +1,6 @@
 //! What is declared of each service: versions, options, prefetch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use covenant::answer::Refusal;
 use covenant::http::discovery;
@@ -195,10 +195,7 @@ fn found_24_every_service_says_what_it_wants_prefetched() {
         let prefetch = &service["prefetch"];
         assert_eq!(prefetch["patient"], "Patient/{{context.patientId}}");
         assert_eq!(prefetch["coverage"], "Coverage?patient={{context.patientId}}&status=active");
-        // The context of order-dispatch names no encounter.
-        let named = service["hook"] != "order-dispatch";
-        assert_eq!(prefetch.get("encounter").is_some(), named, "{}", service["id"]);
-        assert!(!named || prefetch["encounter"] == "Encounter/{{context.encounterId}}");
+        assert_eq!(prefetch["encounter"], "Encounter/{{context.encounterId}}");
     }
 }
 
@@ -238,6 +235,25 @@ fn found_29_prefetch_is_written_in_the_guides_expressions() {
             }
             before.push(key);
         }
+    }
+}
+
+#[test]
+fn found_29_prefetch_is_exactly_what_the_guide_has_for_the_hook() {
+    let mut guide: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut hook = "";
+    for line in include_str!("prefetch.txt").lines().filter(|line| !line.starts_with('#')) {
+        match line.strip_prefix("  ") {
+            Some(template) => guide.entry(hook).or_default().push(template.split_once(" = ").unwrap()),
+            None => hook = line,
+        }
+    }
+    let services = services();
+    assert_eq!(guide.len(), services.len());
+    for service in &services {
+        let declared = service["prefetch"].as_object().unwrap().iter();
+        let declared: Vec<(&str, &str)> = declared.map(|(key, it)| (key.as_str(), it.as_str().unwrap())).collect();
+        assert_eq!(declared, guide[service["hook"].as_str().unwrap()], "{}", service["id"]);
     }
 }
 

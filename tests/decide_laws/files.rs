@@ -17,7 +17,7 @@ use crate::laws_support::Draw;
 
 const BASE: &str = "https://covenant.example/fhir/";
 const CPT: &str = "http://www.ama-assn.org/go/cpt";
-const SNOMED: &str = "http://snomed.info/sct";
+pub const SNOMED: &str = "http://snomed.info/sct";
 const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
 const ICD: &str = "http://hl7.org/fhir/sid/icd-10-cm";
 
@@ -168,6 +168,18 @@ fn outcome(outcome: &Outcome, id: &str) -> Vec<Value> {
     }
     parts.push(json!({"url": "reason", "valueCodeableConcept": {"text": format!("{id} says so of {{{{code}}}}")}}));
     parts
+}
+
+/// The same policies with clinical codes in place of those that are billed, and without an order among them.
+pub fn clinical(files: &[File]) -> Vec<File> {
+    let mut files = files.to_vec();
+    for file in files.iter_mut().filter(|file| file.path.starts_with("policies/")) {
+        let text = String::from_utf8(file.bytes.clone()).unwrap().replace(CPT, SNOMED);
+        let mut definition: Value = serde_json::from_str(&text).unwrap();
+        definition.as_object_mut().unwrap().shift_remove("extension");
+        file.bytes = serde_json::to_vec(&definition).unwrap();
+    }
+    files
 }
 
 /// The same files and the cases in them, in another order.

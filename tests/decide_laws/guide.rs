@@ -37,6 +37,7 @@ pub fn written(facts: &Facts, set: &PolicySet, version: Version) -> String {
         record: None,
         patient: "1",
         encounter: None,
+        user: "",
         forms: &[],
         address: None,
         today: TODAY,

@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{CANARY, TestApp, TestLedger, order};
+use crate::support::{CANARY, Refusal, TestApp, TestLedger, order};
 
 #[test]
 fn h01_a_hook_that_is_missing_or_another_service_s_is_refused() {
@@ -33,6 +33,34 @@ fn h02_a_hook_instance_that_is_missing_or_no_uuid_is_refused() {
         app.sign(order("47383").with("/hookInstance", wrong)).refused(400, "value").at("hookInstance");
     }
     app.sign(order("47383").with("/hookInstance", "FACF0942-94A3-4295-8F48-14ECAC708473")).decided();
+}
+
+#[test]
+fn a_refusal_says_what_is_missing_and_what_must_be_otherwise() {
+    let app = TestApp::start();
+    let text = |refusal: Refusal| refusal.words()["issue"][0]["details"]["text"].as_str().unwrap().to_owned();
+    let missing = "The request breaks the CDS Hooks specification: a required element is missing.";
+    let value = "The request breaks the CDS Hooks specification: the element must be a value that is allowed there.";
+    assert_eq!(text(app.sign(order("47383").without("/hookInstance")).refused(400, "required")), missing);
+    assert_eq!(text(app.sign(order("47383").with("/hookInstance", CANARY)).refused(400, "value")), value);
+    for (version, status) in [("2.0", 422), ("2.2", 400)] {
+        let of_coverage = |status: Option<&str>| match status {
+            Some(status) => order("47383").in_version(version).covered("status", status),
+            None => order("47383").in_version(version).without("/prefetch/coverage/entry/0/resource/status"),
+        };
+        let said = text(app.sign(of_coverage(None)).refused(status, "required").at("Coverage.status"));
+        assert_eq!(said, "A resource breaks FHIR R4: a required element is missing.");
+        let said = text(app.sign(of_coverage(Some("canary"))).refused(status, "value").at("Coverage.status"));
+        assert_eq!(said, "A resource breaks FHIR R4: the element must be a value that is allowed there.");
+    }
+    let other = order("47383").covered("beneficiary/reference", "Patient/canary-other");
+    let said = text(app.sign(other).refused(422, "invariant").at("Coverage.beneficiary"));
+    assert_eq!(said, "The coverage's beneficiary must be the patient of the request.");
+    let said = text(app.sign(order("47383").without("/prefetch/coverage")).refused(412, "incomplete").at("prefetch"));
+    assert_eq!(said, "The Coverage was not sent, and the EHR's FHIR server cannot be asked for it.");
+    let head = "GET /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\n\r\n";
+    let said = text(app.connect().sends(head).reply().refused(405, "not-supported").with_header("allow", "POST"));
+    assert_eq!(said, "Method not allowed: use POST.");
 }
 
 #[test]
@@ -149,10 +177,10 @@ fn h15_configuration_that_makes_no_sense_is_ignored() {
 fn h16_coverage_information_and_cards_that_are_not_wanted_are_not_sent() {
     let app = TestApp::start();
     let quiet = app.sign(order("47383").configured("coverage-info", false)).answered();
-    assert_eq!(quiet.json().get("systemActions"), None);
+    assert_eq!(quiet.json()["systemActions"], json!([]));
     assert!(!quiet.summaries().is_empty());
     let silent = app.sign(order("47383").configured("coverage-info", false).configured("max-cards", 0)).answered();
-    assert_eq!(silent.text(), r#"{"cards":[]}"#);
+    assert_eq!(silent.text(), r#"{"cards":[],"systemActions":[]}"#);
     let no_guideline = app.sign(order("47383").configured("guideline", false)).decided();
     assert_eq!(no_guideline.summaries(), [""; 0]);
 }

@@ -152,6 +152,51 @@ fn c06_a_coverage_that_could_not_be_asked_for_names_the_one_the_order_is_under()
 }
 
 #[test]
+fn h19_signing_again_and_again_leaves_one_answer_of_ours_and_all_of_others() {
+    let ehr = FakeEhr::empty().but("Coverage", Behaviour::Says(500)).starts();
+    let app = TestApp::beside(&ehr);
+    let url = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information";
+    let other = |coverage: Value| {
+        json!({"url": url, "extension": [
+            {"url": "coverage", "valueReference": coverage},
+            {"url": "covered", "valueCode": "covered"},
+            {"url": "contact", "valueContactPoint": {"system": "url", "value": "https://another.example.org"}},
+            {"url": "coverage-assertion-id", "valueString": "canary-of-another-payer"}
+        ]})
+    };
+    let others = [
+        other(json!({"reference": "Coverage/canary-of-another"})),
+        other(json!({"type": "Coverage", "display": "The patient's coverage with Another"})),
+    ];
+    let answered = || order("47383");
+    let under = json!([{"reference": "https://ehr.example.org/fhir/Coverage/canary-coverage"}]);
+    let technical = || without_coverage().ordering("insurance", under.clone());
+    let unnamed = without_coverage;
+    type Sent<'s> = &'s dyn Fn() -> Request;
+    let rounds: [[Sent<'_>; 4]; 6] = [
+        [&answered, &answered, &answered, &answered],
+        [&technical, &technical, &technical, &technical],
+        [&unnamed, &unnamed, &unnamed, &unnamed],
+        [&answered, &technical, &unnamed, &answered],
+        [&unnamed, &answered, &technical, &unnamed],
+        [&technical, &unnamed, &answered, &technical],
+    ];
+    for (version, round) in ["2.0", "2.2"].into_iter().flat_map(|version| rounds.map(|round| (version, round))) {
+        let mut carried = json!(others);
+        for (turn, request) in round.into_iter().enumerate() {
+            let said =
+                app.sign(request().in_version(version).ordering("extension", carried.clone()).of(&ehr)).answered();
+            if let Some(order) = said.orders().first() {
+                carried = serde_json::from_str::<Value>(order).unwrap()["extension"].clone();
+            }
+            let list = carried.as_array().unwrap();
+            assert_eq!(list[..2], others, "{version} {turn}");
+            assert_eq!(list.len(), 3, "{version} {turn}: {carried}");
+        }
+    }
+}
+
+#[test]
 fn c07_a_failure_in_the_prefetch_is_asked_for_once() {
     let outcome = json!({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]});
     let failed = || order("47383").with("/prefetch/coverage", outcome.clone());

@@ -12,6 +12,7 @@ mod gathering;
 mod json;
 mod leaks;
 mod ledger;
+mod meeting;
 mod orders;
 mod outward;
 mod policies;

@@ -33,10 +33,10 @@ fn h07_a_request_without_orders_of_ours_is_answered_with_nothing() {
     let observation = json!({"resource": {"resourceType": "Observation", "id": CANARY, "status": "final"}});
     for entries in [json!([]), json!([observation])] {
         let request = order("47383").with("/context/draftOrders/entry", entries);
-        assert_eq!(app.sign(request).answered().text(), r#"{"cards":[]}"#);
+        assert_eq!(app.sign(request).answered().text(), r#"{"cards":[],"systemActions":[]}"#);
     }
     let no_entries = order("47383").without("/context/draftOrders/entry").without("/prefetch");
-    assert_eq!(app.sign(no_entries).answered().text(), r#"{"cards":[]}"#);
+    assert_eq!(app.sign(no_entries).answered().text(), r#"{"cards":[],"systemActions":[]}"#);
     assert_eq!(app.recorded(), 3);
 }
 
@@ -131,7 +131,7 @@ fn h19_an_order_that_already_says_the_same_is_not_sent_back() {
         let request = order("47383").in_version(version);
         let told: Value = serde_json::from_str(&app.sign(&request).decided().orders()[0]).unwrap();
         let again = app.sign(request.with(ORDER, told)).answered();
-        assert_eq!(again.json().get("systemActions"), None, "{version}");
+        assert_eq!(again.json()["systemActions"], json!([]), "{version}");
         assert!(!again.summaries().is_empty());
     }
     assert_eq!(app.recorded(), 6);

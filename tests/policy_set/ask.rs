@@ -170,6 +170,12 @@ impl Ask {
         self
     }
 
+    /// With somebody else at work.
+    pub fn by(mut self, user: &str) -> Self {
+        self.request["context"]["userId"] = json!(user);
+        self
+    }
+
     /// With something more in the prefetch.
     pub fn sending(mut self, key: &str, resource: Value) -> Self {
         self.request["prefetch"][key] = resource;

@@ -115,8 +115,27 @@ fn orders_beside_an_appointment_are_for_its_patient() {
         "serviceType": [{"coding": [{"system": CPT, "code": "99910"}]}],
         "participant": [{"actor": {"reference": "Patient/1"}, "status": "accepted"}]
     });
-    let said = sign(&[]).booking(&appointment).answer();
-    assert_eq!(said.actions(0)[0]["resource"]["subject"], json!({"reference": "Patient/1"}));
+    for version in VERSIONS {
+        let said = sign(&[]).booking(&appointment).in_version(version).answer();
+        for action in said.actions(0) {
+            let order = &action["resource"];
+            assert_eq!(order["subject"], json!({"reference": "Patient/1"}));
+            // An Appointment says neither: they are written now, by whoever books.
+            assert_eq!(order["authoredOn"], "2026-11-22");
+            assert_eq!(order["requester"], json!({"reference": "Practitioner/1"}));
+        }
+    }
+}
+
+#[test]
+fn a_patient_who_books_orders_nothing() {
+    let appointment = json!({
+        "resourceType": "Appointment", "id": "1", "status": "proposed",
+        "serviceType": [{"coding": [{"system": CPT, "code": "99910"}]}],
+        "participant": [{"actor": {"reference": "Patient/1"}, "status": "accepted"}]
+    });
+    let said = sign(&[]).booking(&appointment).by("Patient/1").answer();
+    assert_eq!(said.actions(0)[0]["resource"].get("requester"), None);
 }
 
 #[test]
@@ -127,6 +146,7 @@ fn resp_62_a_task_asks_for_a_form_in_the_shape_of_the_version() {
         let form = &actions[0];
         assert_eq!((&form["type"], &form["resource"]["resourceType"]), (&json!("create"), &json!("Questionnaire")));
         let task = &actions[1]["resource"];
+        assert_eq!(form["resource"]["id"], "wishes", "it can be referred to until the EHR gives it an id of its own");
         let code = |code: &str| json!({"coding": [{"system": TASK_CODES, "code": code}]});
         let expected = [
             ("resourceType", json!("Task")),
@@ -142,10 +162,16 @@ fn resp_62_a_task_asks_for_a_form_in_the_shape_of_the_version() {
             assert_eq!(task[name], value, "{name}");
         }
         let questionnaire = "https://example-health-plan.example/Questionnaire/wishes|1.0";
-        let mut input = vec![json!({"type": code("questionnaire"), "valueCanonical": questionnaire})];
+        let named = |mut concept: Value, text: &str| {
+            concept["text"] = json!(text);
+            concept
+        };
+        let asked = named(code("questionnaire"), "questionnaire");
+        let mut input = vec![json!({"type": asked, "valueCanonical": questionnaire})];
         if version == "2.0" {
             let system = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp";
             let then = json!({"coding": [{"system": system, "code": "after-completion-action"}]});
+            let then = named(then, "after-completion-action");
             input.push(json!({"type": then, "valueCodeableConcept": {"text": "The form stays with the office."}}));
         }
         assert_eq!(task["input"], json!(input), "CRD {version}");

@@ -28,6 +28,6 @@ pub use ledgers::TestLedger;
 pub use policies::{PolicyFolder, RULES};
 pub use raw::Connection;
 pub use reached::{Reached, both};
-pub use reply::{Reply, assert_no_leak};
+pub use reply::{Refusal, Reply, assert_no_leak};
 pub use request::{CANARY, ORDER, Request, held, order};
 pub use verified::verified;

@@ -53,7 +53,8 @@ impl Reply {
         assert_eq!(self.status, 200, "{}", self.text());
         self.must_be_json();
         self.request_id();
-        assert!(self.json()["cards"].is_array(), "{}", self.text());
+        let answer = self.json();
+        assert!(answer["cards"].is_array() && answer["systemActions"].is_array(), "{}", self.text());
         self
     }
 

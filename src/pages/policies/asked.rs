@@ -104,6 +104,7 @@ impl<'s> Asked<'s> {
             record: None,
             patient: "patient",
             encounter: None,
+            user: "",
             forms: &[],
             address: None,
             today: self.day,

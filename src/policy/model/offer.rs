@@ -14,6 +14,8 @@ pub struct Draft {
 /// A form that is to be filled in outside of DTR (CRD resp-59).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
+    /// Its name among what the policy keeps, and its `id` until the EHR gives one.
+    pub id: Box<str>,
     /// The Questionnaire, whole.
     pub questionnaire: Draft,
     /// `Questionnaire.url`

@@ -44,6 +44,9 @@ pub(super) fn find(connection: &Connection, query: &MemberQuery) -> Result<Optio
     let Some((generation, _)) = serving(&transaction)? else { return Ok(None) };
     let looking = Looking { file: &transaction, generation };
     let Some(person) = looking.person(query)? else { return Ok(Some(Standing::PersonUnknown)) };
+    if !looking.has_a_sent_member_number(person, query)? {
+        return Ok(Some(Standing::PersonUnknown));
+    }
     let Some(coverage) = looking.coverage(person, query)? else { return Ok(Some(Standing::CoverageUnknown)) };
     looking.membership(person, &coverage).map(Standing::Member).map(Some)
 }
@@ -93,6 +96,26 @@ impl Looking<'_> {
         Ok(one.and_then(|person| u32::try_from(*person).ok()))
     }
 
+    /// Whether a person has one of the member numbers that were sent, if any were: of several, others may be another payer's.
+    /// It is hers as an identifier, as her member number, or as a number of a coverage of hers.
+    fn has_a_sent_member_number(&self, person: u32, query: &MemberQuery) -> Result<bool, LedgerError> {
+        let sent: Vec<_> = query.member_numbers.iter().flatten().take(MOST_ASKED).collect();
+        if sent.is_empty() {
+            return Ok(true);
+        }
+        for (system, value) in &sent {
+            let hers = |ids: Vec<i64>| ids.contains(&i64::from(person));
+            let identifier = system.as_ref().map(|system| self.ids(&key::identifier(system, value), MOST_ALIKE));
+            let identified = identifier.transpose()?.is_some_and(hers);
+            if identified || !self.ids(&key::member_number(person, value), 1)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        let held = self.held_by(person)?;
+        let is = |number: &str| sent.iter().any(|(_, value)| value.trim() == number);
+        Ok(held.iter().flat_map(|held| &held.numbers).any(|number| is(number)))
+    }
+
     fn people(&self, keys: &[Key]) -> Result<BTreeSet<i64>, LedgerError> {
         let mut people = BTreeSet::new();
         for key in keys.iter().take(MOST_ASKED) {
@@ -115,8 +138,7 @@ impl Looking<'_> {
     /// The one coverage of hers that is meant: by its numbers; where none of them is a coverage's own, her only one if
     /// one of them is her member number, or if there are none.
     fn coverage(&self, person: u32, query: &MemberQuery) -> Result<Option<Held>, LedgerError> {
-        let ids = self.ids(&key::coverages_of(person), MOST_OWNED)?;
-        let held = ids.into_iter().map(|id| self.held(id)).collect::<Result<Vec<_>, _>>()?;
+        let held = self.held_by(person)?;
         let numbers: Vec<&str> = query.numbers.iter().take(MOST_ASKED).map(|number| number.trim()).collect();
         let (mut meant, others): (Vec<Held>, Vec<Held>) =
             held.into_iter().partition(|held| held.numbers.iter().any(|number| numbers.contains(&number.as_str())));
@@ -131,6 +153,12 @@ impl Looking<'_> {
         }
         let one = meant.pop();
         Ok(one.filter(|_| meant.is_empty()))
+    }
+
+    /// The coverages of a person.
+    fn held_by(&self, person: u32) -> Result<Vec<Held>, LedgerError> {
+        let ids = self.ids(&key::coverages_of(person), MOST_OWNED)?;
+        ids.into_iter().map(|id| self.held(id)).collect()
     }
 
     fn held(&self, id: i64) -> Result<Held, LedgerError> {

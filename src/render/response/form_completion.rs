@@ -14,7 +14,8 @@ pub(super) fn fill_in(form: &Form, about: &About<'_>) -> Option<Vec<Action>> {
     if about.forms.contains(&form.canonical()) {
         return Some(vec![task]);
     }
-    let questionnaire: Value = serde_json::from_str(&form.questionnaire.json).ok()?;
+    let mut questionnaire: Value = serde_json::from_str(&form.questionnaire.json).ok()?;
+    questionnaire.as_object_mut()?.shift_insert(1, "id".to_owned(), (*form.id).into());
     let mut create = Action::create("Add the form", &questionnaire)?;
     let if_none_exist = format!("url={}&version={}", form.url, form.version);
     create.extension = Some(Conditional { if_none_exist });
@@ -31,13 +32,16 @@ fn task(form: &Form, about: &About<'_>) -> Value {
         });
     }
     let mut input = vec![json!({
-        "type": { "coding": [{ "system": SDC, "code": "questionnaire" }] }, "valueCanonical": form.canonical()
+        "type": { "coding": [{ "system": SDC, "code": "questionnaire" }], "text": "questionnaire" },
+        "valueCanonical": form.canonical()
     })];
     if about.shape == Shape::First {
         // CRD 2.0 wants to know what becomes of the form; 2.2 no longer has it.
         let code = "after-completion-action";
         input.push(json!({
-            "type": { "coding": [{ "system": "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp", "code": code }] },
+            "type": {
+                "coding": [{ "system": "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp", "code": code }], "text": code
+            },
             "valueCodeableConcept": { "text": form.after }
         }));
     }

@@ -26,6 +26,8 @@ pub(super) struct About<'a> {
     pub(super) order: &'a Order<'a>,
     pub(super) patient: &'a str,
     pub(super) encounter: Option<&'a str>,
+    /// Who is at work: `Practitioner/1`.
+    pub(super) user: &'a str,
     pub(super) today: Date,
     /// The forms (`url|version`) that the EHR is known to have.
     pub(super) forms: &'a [String],
@@ -93,33 +95,51 @@ pub(super) fn selection_behavior(said: &[Said]) -> &'static str {
     if alternatives { "at-most-one" } else { "any" }
 }
 
+/// A member that an order takes over from the order that the card is about.
+struct Taken {
+    /// What orders of the type call it.
+    name: &'static str,
+    /// What the other order may call it.
+    from: &'static [&'static str],
+    /// What it is where the other order does not say, as an Appointment and an Encounter do not.
+    otherwise: Otherwise,
+}
+
+/// What a member is where the order that the card is about does not have it.
+#[derive(Clone, Copy)]
+enum Otherwise {
+    /// The patient of the request.
+    ThePatient,
+    /// This day.
+    Today,
+    /// Who is at work.
+    TheUser,
+    /// Left out.
+    Nothing,
+}
+
 /// What orders of a type call whose they are, in which encounter, by whom and when; and what else is taken over.
-fn members(kind: &str) -> &'static [(&'static str, &'static [&'static str])] {
-    const SUBJECT: &[&str] = &["subject", "patient"];
-    const ASKS: &[&str] = &["requester", "orderer", "prescriber"];
-    const WRITTEN: &[&str] = &["authoredOn", "dateTime", "dateWritten"];
+fn members(kind: &str) -> Vec<Taken> {
+    use Otherwise::{Nothing, ThePatient, TheUser, Today};
+    let taken = |name, from, otherwise| Taken { name, from, otherwise };
+    let subject = |name| taken(name, &["subject", "patient"], ThePatient);
+    let encounter = taken("encounter", &["encounter"], Nothing);
+    let written = |name| taken(name, &["authoredOn", "dateTime", "dateWritten"], Today);
+    let asks = |name| taken(name, &["requester", "orderer", "prescriber"], TheUser);
     match kind {
-        "NutritionOrder" => {
-            &[("patient", SUBJECT), ("encounter", &["encounter"]), ("dateTime", WRITTEN), ("orderer", ASKS)]
+        "NutritionOrder" => vec![subject("patient"), encounter, written("dateTime"), asks("orderer")],
+        "VisionPrescription" => {
+            vec![written("created"), subject("patient"), encounter, written("dateWritten"), asks("prescriber")]
         }
-        "VisionPrescription" => &[
-            ("created", WRITTEN),
-            ("patient", SUBJECT),
-            ("encounter", &["encounter"]),
-            ("dateWritten", WRITTEN),
-            ("prescriber", ASKS),
-        ],
-        "CommunicationRequest" => {
-            &[("subject", SUBJECT), ("encounter", &["encounter"]), ("authoredOn", WRITTEN), ("requester", ASKS)]
-        }
-        _ => &[
-            ("subject", SUBJECT),
-            ("encounter", &["encounter"]),
-            ("authoredOn", WRITTEN),
-            ("requester", ASKS),
-            ("reasonCode", &["reasonCode"]),
-            ("reasonReference", &["reasonReference"]),
-            ("insurance", &["insurance"]),
+        "CommunicationRequest" => vec![subject("subject"), encounter, written("authoredOn"), asks("requester")],
+        _ => vec![
+            subject("subject"),
+            encounter,
+            written("authoredOn"),
+            asks("requester"),
+            taken("reasonCode", &["reasonCode"], Nothing),
+            taken("reasonReference", &["reasonReference"], Nothing),
+            taken("insurance", &["insurance"], Nothing),
         ],
     }
 }
@@ -128,23 +148,32 @@ fn members(kind: &str) -> &'static [(&'static str, &'static [&'static str])] {
 fn is_of_order(kind: &str, name: &str) -> bool {
     let why = ["reasonCode", "reasonReference", "insurance"];
     ["resourceType", "status", "intent"].contains(&name)
-        || members(kind).iter().any(|(own, _)| *own == name && !why.contains(&name))
+        || members(kind).iter().any(|own| own.name == name && !why.contains(&name))
 }
 
 /// A policy's draft as an order beside this one: for the same patient, in the same encounter, by the same person.
 fn drafted(draft: &Draft, about: &About<'_>) -> Option<Value> {
     let mut members: Map<String, Value> = serde_json::from_str(&draft.json).ok()?;
-    for (name, sources) in self::members(&draft.kind) {
-        if members.contains_key(*name) && !is_of_order(&draft.kind, name) {
+    for Taken { name, from, otherwise } in self::members(&draft.kind) {
+        if members.contains_key(name) && !is_of_order(&draft.kind, name) {
             continue;
         }
-        let taken = sources.iter().find_map(|source| about.order.value.get(*source)).cloned();
-        // An Appointment says among its participants whose it is.
-        let patient = || json!({ "reference": format!("Patient/{}", about.patient) });
-        let taken = taken.or_else(|| matches!(*name, "subject" | "patient").then(patient));
-        members.extend(taken.map(|value| ((*name).to_owned(), value)));
+        let taken = from.iter().find_map(|source| about.order.value.get(*source)).cloned();
+        let reference = |text: String| json!({ "reference": text });
+        let taken = taken.or_else(|| match otherwise {
+            Otherwise::ThePatient => Some(reference(format!("Patient/{}", about.patient))),
+            Otherwise::Today => Some(about.today.to_string().into()),
+            Otherwise::TheUser => orders(about.user).then(|| reference(about.user.to_owned())),
+            Otherwise::Nothing => None,
+        });
+        members.extend(taken.map(|value| (name.to_owned(), value)));
     }
     Some(Value::Object(members))
+}
+
+/// Whether a user is one who orders: the guide's profiles of orders want a practitioner.
+fn orders(user: &str) -> bool {
+    ["Practitioner/", "PractitionerRole/"].iter().any(|kind| user.strip_prefix(kind).is_some_and(|id| !id.is_empty()))
 }
 
 untold!(Suggestion, Action, Conditional);

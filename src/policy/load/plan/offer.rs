@@ -42,12 +42,13 @@ impl Reader<'_> {
     fn suggestion(&self, parts: &[Extension], at: &str, problems: &mut Problems) -> Option<Suggestion> {
         let label = problems.need(text_of(parts, "label"), &format!("{at}.label"))?;
         let label = template(label, &format!("{at}.label"), problems)?;
-        let drafts = self.drafts(parts, at, problems);
+        let named = self.drafts(parts, at, problems);
+        let drafts: Vec<Draft> = named.iter().map(|(_, draft)| draft.clone()).collect();
         let offer = match (text_of(parts, "kind"), drafts.as_slice()) {
             (Some("replace"), [draft]) => Offer::Replace(draft.clone()),
             (Some("change"), [draft]) => Offer::Change(draft.clone()),
             (Some("add"), [_, ..]) => Offer::Add(drafts),
-            (Some("form"), [draft]) => Offer::Form(Box::new(self.form(parts, draft, at, problems)?)),
+            (Some("form"), [_]) => Offer::Form(Box::new(self.form(parts, named.first()?, at, problems)?)),
             (Some("replace" | "change" | "form"), _) => {
                 problems.add(format!("{at}.resource"), "must be one");
                 return None;
@@ -64,8 +65,8 @@ impl Reader<'_> {
         Some(Suggestion { label, offer })
     }
 
-    /// The contained resources that the parts refer to.
-    fn drafts(&self, parts: &[Extension], at: &str, problems: &mut Problems) -> Vec<Draft> {
+    /// The contained resources that the parts refer to, each with its name among them.
+    fn drafts(&self, parts: &[Extension], at: &str, problems: &mut Problems) -> Vec<(Box<str>, Draft)> {
         let mut drafts = Vec::new();
         for part in parts.iter().filter(|part| part.url == "resource") {
             let reference = match &part.value {
@@ -76,7 +77,7 @@ impl Reader<'_> {
             let contained = self.contained.get(&problems.file).map(Vec::as_slice).unwrap_or_default();
             match contained.iter().find(|(other, _, _)| other == id) {
                 Some((_, kind, json)) => {
-                    drafts.push(Draft { kind: kind.as_str().into(), json: json.as_str().into() });
+                    drafts.push((id.into(), Draft { kind: kind.as_str().into(), json: json.as_str().into() }));
                 }
                 None => problems.add(format!("{at}.resource"), "names no resource that is contained in the file"),
             }
@@ -84,7 +85,13 @@ impl Reader<'_> {
         drafts
     }
 
-    fn form(&self, parts: &[Extension], draft: &Draft, at: &str, problems: &mut Problems) -> Option<Form> {
+    fn form(
+        &self,
+        parts: &[Extension],
+        (id, draft): &(Box<str>, Draft),
+        at: &str,
+        problems: &mut Problems,
+    ) -> Option<Form> {
         let reason = problems.need(text_of(parts, "reason"), &format!("{at}.reason"));
         let after = problems.need(text_of(parts, "after-completion"), &format!("{at}.after-completion"));
         let questionnaire: Option<serde_json::Value> = serde_json::from_str(&draft.json).ok();
@@ -94,6 +101,7 @@ impl Reader<'_> {
         let url: Option<Box<str>> = problems.need(member("url"), &format!("{at}.resource.url"));
         let version: Option<Box<str>> = problems.need(member("version"), &format!("{at}.resource.version"));
         Some(Form {
+            id: id.clone(),
             questionnaire: draft.clone(),
             url: url?,
             version: version?,

@@ -122,6 +122,30 @@ async fn a_member_number_stands_for_the_person_and_her_only_coverage() {
 }
 
 #[tokio::test]
+async fn c09_a_member_number_that_nobody_has_rules_the_person_out_whatever_else_is_hers() {
+    let place = Place::new();
+    let mut known = patient("1");
+    let identifier = json!({
+        "system": "https://payer.example/member", "value": "M1",
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MB"}]}
+    });
+    known["identifier"].as_array_mut().unwrap().push(identifier);
+    place.imports(&[known, coverage("c1", "1", "N1"), patient("2"), coverage("c2", "2", "N2")]);
+    let sent = |numbers: &[(Option<&str>, &str)]| MemberQuery {
+        member_numbers: Some(numbers.iter().map(|(system, it)| (system.map(Into::into), (*it).into())).collect()),
+        ..by_card("1", &["N1"])
+    };
+    let system = Some("https://payer.example/member");
+    for hers in [&[][..], &[(system, "M1")], &[(None, " M1 ")], &[(None, "N1")], &[(None, "id-N1")]] {
+        member(place.find(sent(hers)).await);
+    }
+    member(place.find(sent(&[(Some("https://another.example"), "X"), (system, "M1")])).await);
+    for unknown in [(system, "M9"), (None, "M9"), (None, "N2"), (Some(CARD), "card-2")] {
+        assert_eq!(place.find(sent(&[unknown])).await, Ok(Standing::PersonUnknown), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
 async fn c10_of_a_coverage_and_the_one_that_took_its_place_the_day_tells_which() {
     let place = Place::new();
     let of_year = |id: &str, year: &str| {
