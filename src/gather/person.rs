@@ -147,7 +147,7 @@ fn query(patient: Option<&Value>, coverage: &Coverage<'_>, on: Date) -> MemberQu
         all.filter_map(|it| Some((owned(string(it, "system")?), owned(string(it, "value")?)))).collect()
     };
     let numbers = numbers(&coverage.value);
-    let sent = patient.into_iter().chain([&coverage.value]).flat_map(|it| list(it, "identifier"));
+    let sent = patient.into_iter().chain([&*coverage.value]).flat_map(|it| list(it, "identifier"));
     let member_numbers = sent
         .filter(|identifier| is_member_number(identifier))
         .filter_map(|identifier| Some((string(identifier, "system").map(owned), owned(string(identifier, "value")?))));

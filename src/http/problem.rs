@@ -355,6 +355,7 @@ fn breach_of_cds_hooks(issue: Issue) -> &'static str {
         Issue::Structure => {
             "The request breaks the CDS Hooks specification: the element must be of the type that is defined there."
         }
+        Issue::TooCostly => TOO_LONG,
     }
 }
 
@@ -364,6 +365,7 @@ fn breach_of_fhir(issue: Issue) -> &'static str {
         Issue::Value => "A resource breaks FHIR R4: the element must be a value that is allowed there.",
         Issue::Invariant => "A resource breaks FHIR R4: elements that need each other do not agree.",
         Issue::Structure => "A resource breaks FHIR R4: the element must be of the type that is defined there.",
+        Issue::TooCostly => TOO_LONG,
     }
 }
 
@@ -377,9 +379,11 @@ fn method(allowed: &str) -> &'static str {
     }
 }
 
-/// What is legal, and longer than what is read.
+/// What is said of what is legal, and longer than what is read.
+const TOO_LONG: &str = "A value is longer, or a list has more, than is read.";
+
 fn too_long(misfit: &Misfit) -> Row {
-    row(422, issue(misfit), "A value is longer, or a list has more, than is read.").at(&misfit.expression)
+    row(422, issue(misfit), TOO_LONG).at(&misfit.expression)
 }
 
 fn issue(misfit: &Misfit) -> &'static str {

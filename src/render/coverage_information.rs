@@ -32,10 +32,11 @@ impl From<Version> for Shape {
 }
 
 impl Shape {
-    /// The reason codes of the version's value set.
+    /// The reason codes that the version may say. The value set of 2.0.1 has the first two alone; its binding is extensible, and
+    /// the codes of later versions say what resp-44 and resp-45 ask for.
     fn reason_codes(self) -> &'static [&'static str] {
         match self {
-            Self::First => &["gold-card", "detail-code"],
+            Self::First => &["gold-card", "detail-code", "no-member-found", "no-active-coverage", "coverage-not-found"],
             Self::Second => &[
                 "gold-card",
                 "no-member-found",

@@ -44,7 +44,9 @@ fn with(order: &Value, parts: &[Part]) -> Ask {
 /// What an answer promises, where it is definite.
 fn promises(said: &Said) -> BTreeSet<(String, String)> {
     let definite = ["covered", "not-covered", "no-auth", "auth-needed", "performpa"];
-    let all = ["covered", "pa-needed"].into_iter().flat_map(|name| said.codes(name).into_iter().map(move |code| (name, code)));
+    let all = ["covered", "pa-needed"]
+        .into_iter()
+        .flat_map(|name| said.codes(name).into_iter().map(move |code| (name, code)));
     all.filter(|(_, code)| definite.contains(&code.as_str())).map(|(name, code)| (name.to_owned(), code)).collect()
 }
 
@@ -101,7 +103,8 @@ fn requests() -> Vec<(&'static str, Value, Vec<Part>)> {
         let mut by_reference = prescription("earlier-by-reference", "0");
         by_reference.as_object_mut().unwrap().shift_remove("medicationCodeableConcept");
         by_reference["medicationReference"] = json!({"reference": "Medication/m"});
-        let medication = json!({"resourceType": "Medication", "id": "m", "code": {"coding": [{"system": RXNORM, "code": code}]}});
+        let medication =
+            json!({"resourceType": "Medication", "id": "m", "code": {"coding": [{"system": RXNORM, "code": code}]}});
         let mut all = vec![by_reference];
         all.extend(others);
         vec![Part::Told("MedicationRequest", all), Part::Sent("medications", medication)]
