@@ -37,7 +37,7 @@ for (const examples of ['cds-hooks/examples', 'tests/policies/examples']) {
 // so each is also sent as an EHR would complete it: with the prefetch of the first one, or with the orders that it names.
 const NO_COVERAGE = 'CDS Hooks "Prefetch", CRD found-32: no Coverage is sent, and nobody can be asked for it';
 const REFUSED = {
-  'CRDServiceRequest2.json': ['422 not-found', 'CRD resp-37: an order that is neither sent nor to be had cannot be returned with coverage information on it'],
+  'CRDServiceRequest2.json': ['412 incomplete', 'CDS Hooks "Prefetch": the orders are not sent, and nobody can be asked for them'],
   'CRDServiceRequest3.json': ['412 incomplete', NO_COVERAGE],
   'CRDServiceRequest4.json': ['412 incomplete', NO_COVERAGE],
 };
