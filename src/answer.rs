@@ -320,6 +320,7 @@ fn decide_and_render(
         encounter: invocation.encounter_id.as_deref(),
         user: &invocation.user_id,
         forms: &gathered.forms,
+        unread: gathered.unread.as_deref(),
         address,
         today: moment.today,
         seed: moment.seed,

@@ -144,7 +144,7 @@ fn until_stopped(
     drain_seconds: u64,
 ) -> Result<(), CommandError> {
     let drain = Duration::from_secs(drain_seconds.min(LONGEST_DRAIN));
-    let stopped = http::run(listener, ops, app, (LOOK, drain), || ledger.ready() == Err(LedgerError::Poisoned))?;
+    let stopped = http::run(listener, ops, app, (LOOK, drain), || ledger.has_stopped())?;
     if stopped {
         telemetry::ledger_stopped();
         return Err(LedgerError::Poisoned.into());

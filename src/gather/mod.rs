@@ -122,6 +122,8 @@ pub struct Gathered<'k> {
     pub orders: Vec<Order<'k>>,
     /// One for each of the orders.
     pub facts: Vec<Facts>,
+    /// An order that the request names and that could not be had, `ServiceRequest/1`, where a card can say so.
+    pub unread: Option<String>,
 }
 
 /// The Coverage that was sent, and as the payer has it.
@@ -169,13 +171,16 @@ pub fn gather<'k>(
 
 fn all<'k>(known: &Known<'_, 'k>, set: &PolicySet) -> Result<Gathered<'k>, GatherError> {
     person::one_patient(known)?;
-    let due = scope::orders(known)?;
+    let (due, unread) = scope::orders(known, set.default_rule.order_not_read.is_some())?;
     if let Some(other) = due.iter().map(|due| &due.order).find(|order| !order::is_of_patient(known, order)) {
         let member = patient_member(&other.resource.kind);
         return Err(GatherError::OtherSubject(format!("{}.{member}", other.expression)));
     }
     if known.invocation.orders.is_empty() && known.invocation.referred.is_empty() {
         return Ok(Gathered::default());
+    }
+    if due.is_empty() && unread.is_some() {
+        return Ok(Gathered { unread, ..Gathered::default() });
     }
     let days = due.iter().map(|due| order::service_days(&due.order, &known.way.zone, known.way.today));
     let days: Vec<Days> = days.collect::<Result<_, _>>().map_err(|none| none.refused(known.invocation))?;
@@ -208,7 +213,7 @@ fn all<'k>(known: &Known<'_, 'k>, set: &PolicySet) -> Result<Gathered<'k>, Gathe
         Sought::Failed(..) => (Vec::new(), None),
     };
     let forms = forms(known, &facts, set);
-    Ok(Gathered { coverage: reference, members, record, forms, orders, facts })
+    Ok(Gathered { coverage: reference, members, record, forms, orders, facts, unread })
 }
 
 /// What each order can rest on. Orders on one day rest on the same.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::GatherError;
-use super::fhir::{list, string};
+use super::fhir::{list, string, target};
 use super::known::{Found, Known};
 use crate::decide::facts::Why;
 use crate::request::hook::{Hook, ORDERS};
@@ -30,8 +30,9 @@ struct Scope<'k> {
     due: Vec<Due<'k>>,
     /// The place of each among them, by type and id.
     places: HashMap<(String, String), usize>,
-    /// Why an order that the context names could not be had, and whether another one is asked for now.
-    lost: Option<GatherError>,
+    /// Why an order that the context names is not there, and which.
+    lost: Option<(GatherError, String)>,
+    /// Whether another one is asked for now.
     asked: bool,
 }
 
@@ -50,9 +51,11 @@ enum Missing {
 /// The orders, each once, however many entries name it; in the order in which the context names them first. One that has to
 /// be asked for is left out until it is there.
 ///
+/// Beside them, the first that the context names and that is not among them.
+///
 /// # Errors
-/// No order can be answered: none of them was sent, found or could be had. Or there are more than one request may have.
-pub(super) fn orders<'k>(known: &Known<'_, 'k>) -> Result<Vec<Due<'k>>, GatherError> {
+/// No order can be answered: none of them was sent or found. Or there are more than one request may have.
+pub(super) fn orders<'k>(known: &Known<'_, 'k>, can_tell: bool) -> Result<(Vec<Due<'k>>, Option<String>), GatherError> {
     let mut scope = Scope::default();
     for order in &known.invocation.orders {
         booked(known, order, &mut scope)?;
@@ -60,15 +63,16 @@ pub(super) fn orders<'k>(known: &Known<'_, 'k>) -> Result<Vec<Due<'k>>, GatherEr
     for Referred { reference, expression } in &known.invocation.referred {
         match named(known, reference, expression)? {
             Ok(order) => scope.add(order, None),
-            Err(missing) => scope.lose(&missing, expression),
+            Err(missing) => scope.lose(&missing, reference, expression),
         }
     }
     if scope.due.len() > known.way.limits.orders {
         return Err(GatherError::TooManyOrders);
     }
     match scope.lost {
-        Some(lost) if scope.due.is_empty() && !scope.asked => Err(lost),
-        _ => Ok(scope.due),
+        Some((GatherError::OrderNotHad(_), reference)) if can_tell => Ok((scope.due, Some(reference))),
+        Some((lost, _)) if scope.due.is_empty() && !scope.asked => Err(lost),
+        lost => Ok((scope.due, lost.map(|(_, reference)| reference).filter(|_| can_tell))),
     }
 }
 
@@ -116,7 +120,7 @@ impl<'k> Scope<'k> {
     }
 
     /// Notes that an order is not there. That one was not sent is said before that another one is not to be found.
-    fn lose(&mut self, missing: &Missing, place: &str) {
+    fn lose(&mut self, missing: &Missing, reference: &str, place: &str) {
         let error = match missing {
             Missing::Asked => {
                 self.asked = true;
@@ -127,7 +131,8 @@ impl<'k> Scope<'k> {
             Missing::Failed => GatherError::OrderNotHad(place.to_owned()),
         };
         if self.lost.is_none() || !matches!(missing, Missing::NotFound) {
-            self.lost = Some(error);
+            let name = target(reference).map_or_else(String::new, |(kind, id)| format!("{kind}/{id}"));
+            self.lost = Some((error, name));
         }
     }
 }

@@ -53,7 +53,7 @@ pub fn prove(draft: Draft) -> Result<(PolicySet, Proof), Vec<Problem>> {
         cards::published(policy, &mut problems);
         offers::sound(policy, &set, &mut problems);
     }
-    cards::coverage_record(&set, &mut problems);
+    cards::of_no_order(&set, &mut problems);
     overlaps(&set, &mut problems);
     silence(&set, &mut problems);
     for file in &draft.cases {

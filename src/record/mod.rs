@@ -184,6 +184,11 @@ pub trait Ledger: Send + Sync {
         None
     }
 
+    /// Whether it has stopped for good: nothing can be kept until the process is started again. Never waits.
+    fn has_stopped(&self) -> bool {
+        false
+    }
+
     /// Since when it can be written, or cannot, as its own writer knows; none without a writer of its own.
     fn since(&self) -> Option<Timestamp> {
         None

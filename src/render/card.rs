@@ -146,22 +146,37 @@ pub(super) fn coverage_record<'a>(frame: &Frame<'a>, ids: &mut Ids) -> Option<Ca
         return None;
     }
     let suggestion = response::coverage_record::put_right(sent, own, ids)?;
+    let written = of_no_order(card, coverage, frame, ids);
+    Some(Card { suggestions: vec![suggestion], selection_behavior: Some("any"), ..written })
+}
+
+/// The card that says that an order could not be read, so that nobody takes silence for an answer (FAULTS G08).
+pub(super) fn order_not_read<'a>(frame: &Frame<'a>, ids: &mut Ids) -> Option<Card<'a>> {
+    let card = frame.set.default_rule.order_not_read.as_ref()?;
+    if !frame.options.wants(&card.topic.code) {
+        return None;
+    }
+    Some(of_no_order(card, frame.unread?, frame, ids))
+}
+
+/// A card of the default rule, about a resource that is no order of the answer.
+fn of_no_order<'a>(card: &'a Said, about: &str, frame: &Frame<'a>, ids: &mut Ids) -> Card<'a> {
     let shape = Shape::from(frame.version);
     let topic = Topic { system: shape.topic_system(), code: &card.topic.code, display: &card.topic.display };
     let payer = &frame.set.payer;
     let words = Words::new(&serde_json::Value::Null, String::new(), None);
-    Some(Card {
+    Card {
         uuid: ids.next_id().to_string(),
         summary: words::cut(&words.plain(&card.summary, &Holds::Always), LONGEST_SUMMARY).into_owned(),
         detail: card.detail.as_ref().map(|text| words.markdown(text, &Holds::Always)),
         indicator: card.indicator.code(),
         source: Source { label: &payer.name, url: payer.url.as_deref(), topic },
-        suggestions: vec![suggestion],
-        selection_behavior: Some("any"),
+        suggestions: Vec::new(),
+        selection_behavior: None,
         links: None,
         override_reasons: None,
-        extension: Associated::with(coverage.to_owned()),
-    })
+        extension: Associated::with(about.to_owned()),
+    }
 }
 
 fn summary(held: &Held<'_, Said>, words: &Words) -> String {

@@ -39,6 +39,7 @@ pub fn written(facts: &Facts, set: &PolicySet, version: Version) -> String {
         encounter: None,
         user: "",
         forms: &[],
+        unread: None,
         address: None,
         today: TODAY,
         seed: moment("laws").seed,

@@ -389,9 +389,29 @@ fn h13_a_dispatched_order_that_nobody_can_find_is_refused() {
 }
 
 #[test]
-fn h13_a_dispatched_order_that_could_not_be_had_is_a_failed_precondition() {
-    let path =
-        format!("ServiceRequest/{}", order("47383").at("/context/draftOrders/entry/0/resource/id").as_str().unwrap());
-    let ehr = FakeEhr::holding(held()).but(&path, Behaviour::Says(500)).starts();
-    TestApp::beside(&ehr).invoke(dispatch("2.2").of(&ehr)).refused(412, "incomplete").at("context.dispatchedOrders[0]");
+fn g08_that_an_order_could_not_be_had_is_told_by_a_card_and_others_are_answered() {
+    let id = order("47383").at("/context/draftOrders/entry/0/resource/id").as_str().unwrap().to_owned();
+    let failing = FakeEhr::holding(held()).but(&format!("ServiceRequest/{id}"), Behaviour::Says(500)).starts();
+    let tells = |reply: &Reply, reference: &str| {
+        let json = reply.json();
+        let cards = json["cards"].as_array().unwrap();
+        let card = cards.iter().find(|card| card["summary"].as_str().unwrap().contains("could not read an order"));
+        let about = &card.unwrap()["extension"]["davinci-crd.associated-resource"][0]["reference"];
+        assert_eq!(about, reference);
+    };
+    // It is the only one.
+    let reply = TestApp::beside(&failing).invoke(dispatch("2.2").of(&failing)).answered();
+    tells(&reply, &format!("ServiceRequest/{id}"));
+    assert!(reply.orders().is_empty());
+    // Another one is answered all the same.
+    let sent: Value = serde_json::from_str(&order("47383").order_text()).unwrap();
+    let ehr =
+        FakeEhr::holding(held().into_iter().chain([sent])).but("ServiceRequest/gone", Behaviour::Says(500)).starts();
+    let both = json!([format!("ServiceRequest/{id}"), "ServiceRequest/gone"]);
+    for orders in [both.clone(), json!([both[1], both[0]])] {
+        let request = dispatch("2.2").of(&ehr).with("/context/dispatchedOrders", orders);
+        let reply = TestApp::beside(&ehr).invoke(request).answered();
+        assert_eq!(reply.says("covered"), ["not-covered"]);
+        tells(&reply, "ServiceRequest/gone");
+    }
 }

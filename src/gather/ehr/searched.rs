@@ -23,7 +23,9 @@ pub(super) fn ignored(kind: &str, parameters: &Parameters, own: &Url) -> Vec<usi
         // A parameter that is repeated narrows the search.
         same.peek().is_some() && same.all(|values| values == asked)
     };
-    let hidden = parameters.iter().enumerate().filter(|(_, parameter)| !is_shown(parameter));
+    // What is included narrows nothing. What was not included is asked for, or stays open.
+    let narrows = |(name, _): &(String, String)| name != "_include";
+    let hidden = parameters.iter().enumerate().filter(|(_, parameter)| narrows(parameter) && !is_shown(parameter));
     hidden.map(|(index, _)| index).collect()
 }
 

@@ -106,6 +106,7 @@ impl<'s> Asked<'s> {
             encounter: None,
             user: "",
             forms: &[],
+            unread: None,
             address: None,
             today: self.day,
             seed: Uuid::nil(),

@@ -62,11 +62,19 @@ fn kinds(card: &Card) -> usize {
     [links("absolute"), links("smart"), !card.suggestions.is_empty()].into_iter().filter(|it| *it).count()
 }
 
-/// The card that puts a coverage record right is about no order, so it has nothing to fill in.
-pub(super) fn coverage_record(set: &PolicySet, problems: &mut Vec<Problem>) {
-    let Some(card) = &set.default_rule.coverage_record else { return };
+/// The cards that are about no order that was read have nothing to fill in.
+pub(super) fn of_no_order(set: &PolicySet, problems: &mut Vec<Problem>) {
+    let rule = &set.default_rule;
+    for (name, card) in [("coverage-record", &rule.coverage_record), ("order-not-read", &rule.order_not_read)] {
+        if let Some(card) = card {
+            nothing_to_fill(name, card, problems);
+        }
+    }
+}
+
+fn nothing_to_fill(name: &str, card: &Card, problems: &mut Vec<Problem>) {
     let mut add = |element: &str, what: &str| {
-        let (file, element) = ("the default rule".to_owned(), format!("coverage-record: {element}"));
+        let (file, element) = ("the default rule".to_owned(), format!("{name}: {element}"));
         problems.push(Problem { file, element, what: what.to_owned() });
     };
     let slots = [Slot::Code, Slot::Plan, Slot::Order];
@@ -79,7 +87,7 @@ pub(super) fn coverage_record(set: &PolicySet, problems: &mut Vec<Problem>) {
         add("title", "is longer than a summary may be");
     }
     if kinds(card) > 0 {
-        add("card", "has links, apps or suggestions: its one suggestion is made from the record");
+        add("card", "has links, apps or suggestions, which it cannot have");
     }
 }
 

@@ -139,14 +139,15 @@ impl Reader<'_> {
             no_member_found: no_member_found?,
             coverage_not_found: coverage_not_found?,
             technical: technical?,
-            coverage_record: self.coverage_record(definition, problems),
+            coverage_record: self.card_of(definition, "coverage-record", problems),
+            order_not_read: self.card_of(definition, "order-not-read", problems),
         })
     }
 
-    /// The words of the card that puts a coverage record right: an action without a determination.
-    fn coverage_record(&self, definition: &PlanDefinition, problems: &mut Problems) -> Option<Card> {
+    /// The words of a card that is about no determination: an action of this id, if there is one.
+    fn card_of(&self, definition: &PlanDefinition, id: &str, problems: &mut Problems) -> Option<Card> {
         let mut actions = definition.action.iter().enumerate();
-        let (index, action) = actions.find(|(_, action)| action.id.as_deref() == Some("coverage-record"))?;
+        let (index, action) = actions.find(|(_, action)| action.id.as_deref() == Some(id))?;
         self.action(action, &format!("action[{index}]"), problems)?.card
     }
 

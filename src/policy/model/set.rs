@@ -34,6 +34,8 @@ pub struct DefaultRule {
     pub technical: Case,
     /// The words of a card that puts the EHR's record of a coverage right, where the set has them.
     pub coverage_record: Option<Card>,
+    /// The words of a card that says that an order could not be read, where the set has them.
+    pub order_not_read: Option<Card>,
 }
 
 /// A product line, and how a Coverage is recognised as it.

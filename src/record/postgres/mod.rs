@@ -255,8 +255,12 @@ impl Ledger for PostgresLedger {
         self.tokens.clone().map(|tokens| Arc::new(tokens) as Arc<dyn Shared>)
     }
 
+    fn has_stopped(&self) -> bool {
+        self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed)
+    }
+
     fn ready(&self) -> Result<(), LedgerError> {
-        if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
+        if self.has_stopped() {
             return Err(LedgerError::Poisoned);
         }
         // After a failure the writer itself tries, until it can write again.

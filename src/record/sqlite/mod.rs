@@ -196,8 +196,12 @@ impl Ledger for SqliteLedger {
         self.copy
     }
 
+    fn has_stopped(&self) -> bool {
+        self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed)
+    }
+
     fn ready(&self) -> Result<(), LedgerError> {
-        if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
+        if self.has_stopped() {
             return Err(LedgerError::Poisoned);
         }
         if let Err(error) = self.trial.as_ref().map_or(Ok(()), Trial::run) {
