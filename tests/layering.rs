@@ -130,13 +130,14 @@ const ROOMS: [(&str, &[&str]); 26] = [
     (
         "metrics",
         &[
-            "gather::fhir",
             "gather::learned",
             "policy::check",
             "policy::model",
             "record",
             "render::explanation",
             "request::hook",
+            "request::order",
+            "request::reference",
         ],
     ),
     // It looks back for the command line and for operators, and makes recorded answers again.

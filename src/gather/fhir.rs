@@ -6,8 +6,8 @@ use serde_json::Value;
 pub(super) use crate::date::{days, days_in};
 use crate::decide::facts::Days;
 use crate::policy::model::{Coding, PolicySet, SystemId};
-pub(crate) use crate::request::order::{list, string};
-pub(crate) use crate::request::reference::target;
+pub(super) use crate::request::order::{list, string};
+pub(super) use crate::request::reference::target;
 
 const CPT: &str = "http://www.ama-assn.org/go/cpt";
 const HCPCS: &str = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets";

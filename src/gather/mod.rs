@@ -6,7 +6,7 @@
 mod codes;
 mod coverage;
 pub mod ehr;
-pub(crate) mod fhir;
+mod fhir;
 mod history;
 mod known;
 pub mod learned;

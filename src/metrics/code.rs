@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::gather::fhir::{list, string};
+use crate::request::order::{list, string};
 
 /// The system of National Provider Identifiers.
 const NPI: &str = "http://hl7.org/fhir/sid/us-npi";

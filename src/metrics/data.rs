@@ -13,11 +13,12 @@ use super::code::{Concept, Identifier, kind, npi};
 use super::known::{Known, counts};
 use super::order::detail;
 use super::responses::{Answer, Response, engagements};
-use crate::gather::fhir::{list, string, target};
 use crate::gather::learned::{Failure, Learned, Reply};
 use crate::record::{Entry, Feedback};
 use crate::render::explanation::Explanation;
 use crate::request::hook;
+use crate::request::order::{list, string};
+use crate::request::reference::target;
 
 /// One invocation.
 #[derive(Clone, PartialEq, Eq, Serialize)]

@@ -1,40 +1,43 @@
 //! The resources that an answer could rest on, and where they came from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
 use super::code::kind;
-use crate::gather::fhir::{list, string, target};
+use crate::request::order::{list, string};
+use crate::request::reference::target;
 
 /// All resources of an invocation.
 #[derive(Default)]
 pub(super) struct Known<'v> {
-    /// Those of the context.
-    context: Vec<&'v Value>,
     /// Those of the prefetch.
     pub(super) prefetched: Vec<&'v Value>,
     /// Those that the EHR's FHIR server gave when it was asked.
     pub(super) queried: Vec<&'v Value>,
+    /// Each by its type and id; of several the first, of the context before those of the prefetch.
+    by_name: HashMap<(&'v str, &'v str), &'v Value>,
 }
 
 impl<'v> Known<'v> {
     /// What came with a request, and in the replies to questions beside it.
     pub(super) fn of(request: &'v Value, replies: &'v [Value]) -> Self {
         let values = |name: &str| request.get(name).and_then(Value::as_object).into_iter().flat_map(|it| it.values());
-        Self {
-            context: values("context").flat_map(resources).collect(),
-            prefetched: values("prefetch").flat_map(resources).collect(),
-            queried: replies.iter().flat_map(resources).collect(),
+        let context = values("context").flat_map(resources);
+        let prefetched: Vec<&Value> = values("prefetch").flat_map(resources).collect();
+        let queried: Vec<&Value> = replies.iter().flat_map(resources).collect();
+        let mut by_name = HashMap::new();
+        for resource in context.chain(prefetched.iter().copied()).chain(queried.iter().copied()) {
+            if let (Some(kind), Some(id)) = (string(resource, "resourceType"), string(resource, "id")) {
+                by_name.entry((kind, id)).or_insert(resource);
+            }
         }
+        Self { prefetched, queried, by_name }
     }
 
     /// The resource that a literal reference names, wherever it came from.
     pub(super) fn find(&self, reference: &str) -> Option<&'v Value> {
-        let (kind, id) = target(reference)?;
-        let mut all = self.context.iter().chain(&self.prefetched).chain(&self.queried);
-        all.find(|resource| string(resource, "resourceType") == Some(kind) && string(resource, "id") == Some(id))
-            .copied()
+        self.by_name.get(&target(reference)?).copied()
     }
 
     /// The resource of a Reference member: contained, or found.

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::code::{Concept, codings, kind};
 use super::known::Known;
-use crate::gather::fhir::{list, string, target};
 use crate::policy::check::fact_word;
 use crate::policy::model::FactName;
 use crate::record::{Feedback, Outcome};
 use crate::render::explanation::{Decided, Explanation};
+use crate::request::order::{list, string};
+use crate::request::reference::target;
 
 const COVERAGE_INFORMATION: &str = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information";
 

@@ -8,6 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::decide::determination::Holds;
 use crate::policy::check::{THE_PLAN, THE_SERVICE};
 use crate::policy::template::{Slot, Template};
+use crate::request::order;
 
 /// The longest name of an order that is shown, in characters as people count them.
 const LONGEST_NAME: usize = 120;
@@ -83,10 +84,7 @@ pub(super) fn condition(holds: &Holds<'_>) -> Option<Cow<'static, str>> {
 
 /// What the EHR calls an order: the text of its concept, else a display.
 fn name(order: &Value) -> Option<&str> {
-    let concepts =
-        ["code", "codeCodeableConcept", "medicationCodeableConcept"].iter().filter_map(|name| order.get(*name));
-    let listed = order.get("serviceType").and_then(Value::as_array).into_iter().flatten();
-    concepts.chain(listed).find_map(|concept| {
+    order::concepts(order).find_map(|concept| {
         let codings = concept.get("coding").and_then(Value::as_array).into_iter().flatten();
         let displays = codings.filter_map(|coding| coding.get("display").and_then(Value::as_str));
         concept.get("text").and_then(Value::as_str).or_else(|| displays.into_iter().next())
