@@ -175,6 +175,12 @@ const ROUNDS: usize = 6;
 /// What came in each round of questions. What came earlier stays where it is while more comes.
 struct Rounds<T>([OnceLock<T>; ROUNDS]);
 
+/// The questions of each round with their replies.
+type Asked = Rounds<Vec<(Query, Reply)>>;
+
+/// The replies of each round, read.
+type Read<'r> = Rounds<Vec<Scanned<'r>>>;
+
 impl<T> Rounds<T> {
     fn new() -> Self {
         Self([const { OnceLock::new() }; ROUNDS])
@@ -216,9 +222,9 @@ pub async fn answer<S: Source>(
         address: source.address().map(str::to_owned),
         ..Learned::default()
     };
-    let asked: Rounds<Vec<(Query, Reply)>> = Rounds::new();
+    let asked = Asked::new();
     let mut answer = {
-        let scanned: Rounds<Vec<Scanned<'_>>> = Rounds::new();
+        let scanned = Read::new();
         let gathered =
             learn(&invocation, &mut learned, (&asked, &scanned), &source, (set, manner, moment), effort).await?;
         decide_and_render(&invocation, &gathered, learned.address.as_deref(), set, moment, effort)?
@@ -234,7 +240,7 @@ pub async fn answer<S: Source>(
 async fn learn<'k>(
     invocation: &Invocation<'k>,
     learned: &mut Learned,
-    (asked, scanned): (&'k Rounds<Vec<(Query, Reply)>>, &'k Rounds<Vec<Scanned<'k>>>),
+    (asked, scanned): (&'k Asked, &'k Read<'k>),
     source: &impl Source,
     (set, manner, moment): (&PolicySet, &Manner, &Moment),
     effort: &Effort,

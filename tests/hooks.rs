@@ -48,7 +48,7 @@ fn hook_34_order_select_speaks_only_of_what_is_selected() {
     let both = app.invoke(request.clone().with("/context/selections", json!(names))).decided();
     assert_eq!(returned(&both), names);
     let neither = request.with("/context/selections", json!(["ServiceRequest/canary"]));
-    assert_eq!(app.invoke(neither).answered().json(), json!({"cards": []}));
+    assert_eq!(app.invoke(neither).answered().json(), json!({"cards": [], "systemActions": []}));
 }
 
 #[test]

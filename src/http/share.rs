@@ -8,7 +8,6 @@ use super::problem::Problem;
 use crate::config::Limits;
 
 /// What every client has now. There are as many as are registered.
-#[derive(Debug)]
 pub(super) struct Shares {
     most: Most,
     clients: Mutex<HashMap<String, Arc<Had>>>,

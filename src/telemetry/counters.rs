@@ -256,12 +256,7 @@ impl Counted {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, Error>(gauge)
         };
-        let seconds = HistogramOpts::new(
-            "covenant_call_seconds",
-            "From a hook's head to its reply; how long an answer takes is under outcome answered, apart from refusals.",
-        );
-        let seconds = HistogramVec::new(seconds.buckets(SECONDS.to_vec()), &["service", "outcome"])?;
-        registry.register(Box::new(seconds.clone()))?;
+        let seconds = seconds(&registry)?;
         let build = Opts::new("covenant_build_info", "Always 1; the version that runs.");
         let build = Gauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
         build.set(1.0);
@@ -313,6 +308,17 @@ impl Counted {
             registry,
         })
     }
+}
+
+/// How long calls take.
+fn seconds(registry: &Registry) -> Result<HistogramVec, Error> {
+    let seconds = HistogramOpts::new(
+        "covenant_call_seconds",
+        "From a hook's head to its reply; how long an answer takes is under outcome answered, apart from refusals.",
+    );
+    let seconds = HistogramVec::new(seconds.buckets(SECONDS.to_vec()), &["service", "outcome"])?;
+    registry.register(Box::new(seconds.clone()))?;
+    Ok(seconds)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn a_refusal_says_what_is_missing_and_what_must_be_otherwise() {
     assert_eq!(said, "The coverage's beneficiary must be the patient of the request.");
     let said = text(app.sign(order("47383").without("/prefetch/coverage")).refused(412, "incomplete").at("prefetch"));
     assert_eq!(said, "The Coverage was not sent, and the EHR's FHIR server cannot be asked for it.");
-    let head = "GET /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\n\r\n";
+    let head = "GET /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let said = text(app.connect().sends(head).reply().refused(405, "not-supported").with_header("allow", "POST"));
     assert_eq!(said, "Method not allowed: use POST.");
 }

@@ -194,7 +194,7 @@ fn t11_head_is_answered_wherever_get_is_with_the_same_headers_and_no_body() {
         ];
         for path in paths {
             let asked = |method: &str| {
-                let head = format!("{method} {path} HTTP/1.1\r\nHost: covenant.example\r\nConnection: close\r\n\r\n");
+                let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
                 let text = app.connect().sends(head).last_words();
                 let (head, body) = text.split_once("\r\n\r\n").unwrap();
                 let of_the_call = ["date:", "x-request-id:"];
@@ -208,7 +208,7 @@ fn t11_head_is_answered_wherever_get_is_with_the_same_headers_and_no_body() {
             assert!(!body.is_empty(), "{path}");
         }
         // A service is only posted to.
-        let call = "HEAD /cds-services/order-sign-crd HTTP/1.1\r\nHost: covenant.example\r\nConnection: close\r\n\r\n";
+        let call = "HEAD /cds-services/order-sign-crd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let read = app.connect().sends(call).last_words();
         assert!(read.starts_with("HTTP/1.1 405") && read.to_lowercase().contains("allow: post"), "{read}");
         assert!(read.ends_with("\r\n\r\n"), "{read}");

@@ -43,7 +43,7 @@ fn answer(expected: &Value, answer: &Value) -> Vec<String> {
         }
     };
     let actions = list(&answer["systemActions"]);
-    let said: Vec<&Value> = actions.iter().flat_map(|action| information(action)).collect();
+    let said: Vec<&Value> = actions.iter().flat_map(information).collect();
     let reasons: Vec<&Value> = said.iter().flat_map(|it| parts(it, "reason")).collect();
     let reason_codes = reasons.iter().flat_map(|reason| codes(reason));
     let reason_codes: Vec<&str> = reason_codes.collect();

@@ -80,7 +80,7 @@ fn a_plain_copy_of_a_ledger_in_use_is_warned_of_and_one_of_a_closed_ledger_is_no
     let server = place.serve();
     server.sign(order("47383")).decided();
     fs::copy(place.path("covenant.ledger"), open.path("covenant.ledger")).unwrap();
-    server.is_told_to_end();
+    server.end_by_signal();
     fs::copy(place.path("covenant.ledger"), closed.path("covenant.ledger")).unwrap();
     let warning = "this file is a copy that was made while a server wrote to it";
     // What was answered is not in it, and its chain holds all the same.

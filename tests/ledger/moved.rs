@@ -75,14 +75,14 @@ fn l09_a_ledger_whose_file_is_gone_is_not_ready_and_leaves_another_s_wal_alone()
 }
 
 #[test]
-fn a_server_that_is_told_to_end_closes_the_ledger_though_it_watches_a_policy_folder() {
+fn a_server_that_end_by_signal_closes_the_ledger_though_it_watches_a_policy_folder() {
     let place = Place::empty();
     let policies = PolicyFolder::copy();
     place.write("covenant.toml", format!("policies = {:?}\npolicies_look_seconds = 1", policies.path()));
     let server = place.serve();
     server.sign(order("47383")).decided();
     assert!(place.path("covenant.ledger-wal").exists());
-    let ran = server.is_told_to_end();
+    let ran = server.end_by_signal();
     assert_eq!(ran.code, Some(0), "{ran:?}");
     for name in ["covenant.ledger-wal", "covenant.ledger-shm"] {
         assert!(!place.path(name).exists(), "{name} is left: {ran:?}");

@@ -32,7 +32,7 @@ fn l12_a_file_of_version_3_is_upgraded_in_place_and_goes_on() {
     assert_eq!(version(&path), 3);
     let server = place.serve();
     server.sign(order("47383")).decided();
-    server.is_told_to_end();
+    server.end_by_signal();
     assert_eq!(version(&path), 4);
     assert_eq!(place.run(&["ledger", "verify"]).succeeded(), "4 entries, the chain holds\n");
     for assertion in IN_VERSION_3 {

@@ -32,7 +32,7 @@ fn l10_what_is_removed_or_changed_beside_the_records_of_a_file_is_named() {
     for _ in 0..3 {
         server.sign(order("47383")).decided();
     }
-    server.is_told_to_end();
+    server.end_by_signal();
     let whole = std::fs::read(place.path("covenant.ledger")).unwrap();
     let verify = || place.run(&["ledger", "verify"]);
     assert_eq!(verify().succeeded(), "3 entries, the chain holds\n");
@@ -74,7 +74,7 @@ fn l10_records_of_a_node_that_is_not_listed_are_walked() {
     for _ in 0..3 {
         server.sign(order("47383")).decided();
     }
-    server.is_told_to_end();
+    server.end_by_signal();
     past_the_triggers(&place, "DELETE FROM nodes; UPDATE records SET head = '{}' WHERE seq = 2");
     let named = ["node 1: record 2 was changed", "node 1 was removed from the list of nodes"];
     place.run(&["ledger", "verify"]).failed(1, &named);

@@ -28,7 +28,7 @@ fn planted() -> Request {
         .ordering("note", json!([{"text": CANARY}]))
         .ordering("identifier", json!([{"system": "https://canary.org", "value": CANARY}]))
         .with("/prefetch/device", device)
-        .with("/prefetch/odd", json!({"resourceType": "the canary", "id": CANARY}))
+        .with("/prefetch/odd", json!({"resourceType": "Basic", "id": CANARY}))
         .with(
             "/prefetch/practitioner",
             json!({

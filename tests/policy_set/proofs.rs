@@ -26,7 +26,7 @@ fn refused(number: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut definition: Value = serde_json::from_slice(&file.bytes).unwrap();
     change(&mut definition);
     file.bytes = serde_json::to_vec(&definition).unwrap();
-    let problems = load(&files).and_then(|draft| prove(draft)).expect_err("the set must be refused");
+    let problems = load(&files).and_then(prove).expect_err("the set must be refused");
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
 

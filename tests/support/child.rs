@@ -222,7 +222,7 @@ impl Served {
     }
 
     /// Tells it to end (`kill -TERM`), and waits until it has; what it has said.
-    pub fn is_told_to_end(self) -> Ran {
+    pub fn end_by_signal(self) -> Ran {
         self.is_told_to_stop();
         self.ends()
     }

@@ -78,7 +78,8 @@ impl Reply {
         let [said] = issues.as_slice() else { panic!("not one issue: {outcome}") };
         assert_eq!(said["code"], issue, "{outcome}");
         let text = format!("\"{}\"", said["details"]["text"].as_str().unwrap());
-        assert!(include_str!("../../src/http/problem.rs").contains(&text), "{text} is no fixed sentence");
+        let sources = [include_str!("../../src/http/problem.rs"), include_str!("../../src/http/problem/refusals.rs")];
+        assert!(sources.iter().any(|source| source.contains(&text)), "{text} is no fixed sentence");
         assert!(said["diagnostics"].as_str().unwrap().ends_with(&format!("request {id}")), "{outcome}");
         let headers: Vec<&str> = self.headers.iter().map(|(_, value)| value.as_str()).collect();
         let everything = format!("{} {}", self.text(), headers.join(" "));
