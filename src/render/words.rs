@@ -84,6 +84,10 @@ pub(super) fn condition(holds: &Holds<'_>) -> Option<Cow<'static, str>> {
 
 /// What the EHR calls an order: the text of its concept, else a display.
 fn name(order: &Value) -> Option<&str> {
+    // What kind of visit an Encounter is says nothing of what is done in it.
+    if order::string(order, "resourceType") == Some("Encounter") {
+        return None;
+    }
     order::concepts(order).find_map(|concept| {
         let codings = concept.get("coding").and_then(Value::as_array).into_iter().flatten();
         let displays = codings.filter_map(|coding| coding.get("display").and_then(Value::as_str));

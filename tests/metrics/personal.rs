@@ -71,7 +71,7 @@ fn nothing_of_a_patient_is_in_metric_data_or_in_a_tally() {
     let data = serde_json::to_value(&data).unwrap();
     // The codes, and the types, are there.
     assert_eq!(data["request"][0]["orderDetail"]["coding"].as_array().unwrap().len(), 1, "{data:#}");
-    assert_eq!(data["resources"].as_array().unwrap().len(), 6, "{data:#}");
+    assert_eq!(data["resources"].as_array().unwrap().len(), 7, "{data:#}");
     assert_eq!(data["tokenUse"], "used");
     // What is ordered is to be in the data of an invocation, and nowhere else.
     let data = data.to_string().replace("47383", "");
