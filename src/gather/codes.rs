@@ -9,19 +9,21 @@ use serde_json::Value;
 use super::fhir::codings;
 use super::known::Found;
 use crate::decide::facts::{Fact, Facts, Why};
-use crate::policy::model::{Coding, FactName, Policy, PolicySet, SystemId};
+use crate::policy::model::{Coding, Condition, FactName, Policy, PolicySet, SystemId};
 
 /// What the policies that may speak of an order look at: the facts that their conditions name, each with the code systems of
 /// the codes that they compare it with.
-pub(super) struct Wanted {
+pub(super) struct Wanted<'p> {
     systems: BTreeMap<FactName, BTreeSet<SystemId>>,
+    conditions: Vec<&'p Condition>,
 }
 
-impl Wanted {
+impl<'p> Wanted<'p> {
     /// What these policies look at.
-    pub(super) fn by<'p>(policies: impl Iterator<Item = &'p Policy>) -> Self {
+    pub(super) fn by(policies: impl Iterator<Item = &'p Policy>) -> Self {
         let mut systems: BTreeMap<FactName, BTreeSet<SystemId>> = BTreeMap::new();
-        for condition in policies.flat_map(Policy::conditions) {
+        let conditions: Vec<&Condition> = policies.flat_map(Policy::conditions).collect();
+        for condition in &conditions {
             let known = systems.entry(condition.fact).or_default();
             // Codes are sorted by their system.
             let mut codes = condition.codes();
@@ -30,7 +32,7 @@ impl Wanted {
                 codes = codes.get(codes.partition_point(|code| code.system <= first.system)..).unwrap_or_default();
             }
         }
-        Self { systems }
+        Self { systems, conditions }
     }
 
     /// Whether a condition names the fact.
@@ -38,11 +40,20 @@ impl Wanted {
         self.systems.contains_key(&fact)
     }
 
+    /// Whether a condition names this code of the fact.
+    fn looks_for(&self, fact: FactName, code: &Coding) -> bool {
+        let mut conditions = self.conditions.iter().filter(|condition| condition.fact == fact);
+        conditions.any(|condition| condition.codes().binary_search(code).is_ok())
+    }
+
     /// Whether a code is in a system that conditions compare the fact with.
     fn compares(&self, fact: FactName, code: &Coding) -> bool {
         self.systems.get(&fact).is_some_and(|systems| systems.contains(&code.system))
     }
 }
+
+/// Codes of a fact beyond which those that no condition names are left out: each is compared in every case.
+const MOST_CODES: usize = 64;
 
 /// Codes that were read of a fact, and what of it was not.
 pub(super) struct Codes<'s> {
@@ -60,7 +71,7 @@ impl<'s> Codes<'s> {
     }
 
     /// Codes of something that is one part of the fact. Without one that can be compared it is not read: it may be anything.
-    pub(super) fn one_of(&mut self, codes: impl IntoIterator<Item = Coding>, wanted: &Wanted) {
+    pub(super) fn one_of(&mut self, codes: impl IntoIterator<Item = Coding>, wanted: &Wanted<'_>) {
         let before = self.read.len();
         self.read.extend(codes);
         let new = self.read.get(before..).unwrap_or_default();
@@ -70,7 +81,7 @@ impl<'s> Codes<'s> {
     }
 
     /// The codes of concepts that are names of one thing.
-    pub(super) fn concept<'v>(&mut self, concepts: impl IntoIterator<Item = &'v Value>, wanted: &Wanted) {
+    pub(super) fn concept<'v>(&mut self, concepts: impl IntoIterator<Item = &'v Value>, wanted: &Wanted<'_>) {
         let set = self.set;
         self.one_of(concepts.into_iter().flat_map(|concept| codings(concept, set)), wanted);
     }
@@ -117,9 +128,12 @@ impl<'s> Codes<'s> {
     }
 
     /// The fact of which several codes may be true.
-    pub(super) fn into_fact(self) -> Fact<Vec<Coding>> {
-        let (open, failed) = (self.is_open(), self.failed);
-        let codes = self.sorted();
+    pub(super) fn into_fact(self, wanted: &Wanted<'_>) -> Fact<Vec<Coding>> {
+        let (open, failed, fact) = (self.is_open(), self.failed, self.fact);
+        let mut codes = self.sorted();
+        if codes.len() > MOST_CODES {
+            codes.retain(|code| wanted.looks_for(fact, code));
+        }
         match (codes.is_empty(), failed) {
             (_, None) if !open => Fact::Known(codes),
             (false, _) => Fact::Partial(codes, failed),

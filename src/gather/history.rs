@@ -25,7 +25,7 @@ const NO_PRESCRIPTION: [&str; 3] = ["proposal", "plan", "option"];
 pub(super) fn history(
     known: &Known<'_, '_>,
     order: &Order<'_>,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
     set: &PolicySet,
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let mut codes = Codes::of(FactName::History, set);
@@ -42,14 +42,14 @@ pub(super) fn history(
         // What happens to be in the prefetch need not be all: what is not there may have been taken.
         Found::Unsaid => codes.unread(),
     }
-    Ok(codes.into_fact())
+    Ok(codes.into_fact(wanted))
 }
 
 /// Adds what a prescription is for.
 fn medication<'k>(
     known: &Known<'_, 'k>,
     prescription: &Indexed<'k>,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
     codes: &mut Codes<'_>,
 ) -> Result<(), GatherError> {
     let value = match prescription.value() {

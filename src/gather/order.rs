@@ -293,7 +293,7 @@ fn diagnosis(
     known: &Known<'_, '_>,
     order: &Order<'_>,
     set: &PolicySet,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let mut codes = Codes::of(FactName::Diagnosis, set);
     let reasons = list(&order.value, "reasonCode");
@@ -317,7 +317,7 @@ fn diagnosis(
             codes.concept(found.value.get("code"), wanted);
         }
     }
-    Ok(codes.into_fact())
+    Ok(codes.into_fact(wanted))
 }
 
 /// Whether a Condition says that the patient does not have it, or was written by mistake.

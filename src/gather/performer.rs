@@ -17,7 +17,7 @@ use crate::request::index::Indexed;
 pub(super) fn performer(
     known: &Known<'_, '_>,
     order: &Order<'_>,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
     set: &PolicySet,
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let dispatched = known.invocation.performer.as_deref().map(|reference| json!({ "reference": reference }));
@@ -46,7 +46,7 @@ pub(super) fn performer(
     if references.is_empty() {
         codes.unread();
     }
-    Ok(codes.into_fact())
+    Ok(codes.into_fact(wanted))
 }
 
 /// The provider that a reference leads to, unless the reference says its number itself.
@@ -54,7 +54,7 @@ fn provider<'r, 'k>(
     known: &Known<'r, 'k>,
     holder: Option<&Indexed<'k>>,
     reference: &Value,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
     (set, codes): (&PolicySet, &mut Codes<'_>),
 ) -> Result<Option<Resolved<'r, 'k>>, GatherError> {
     if let Some(number) = reference.get("identifier").and_then(|identifier| number(identifier, set)) {

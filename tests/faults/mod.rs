@@ -7,6 +7,7 @@ mod cors;
 mod costs;
 mod coverage;
 mod envelope;
+mod facts;
 mod feedback;
 mod gathering;
 mod json;

@@ -161,11 +161,9 @@ fn g01_what_could_not_be_read_is_never_believed_to_be_none() {
 
 #[test]
 fn g01_an_order_of_another_type_with_the_id_of_a_prescription_hides_nothing() {
-    let mut order = medication("9999051");
+    let mut order = service(RXNORM, "9999051");
     order["id"] = json!("one");
-    let mut earlier = prescription("one", "9999052");
-    earlier["id"] = json!("one-earlier");
-    let said = sign(&[order]).told(Says::ehr("MedicationRequest", &[earlier])).answer();
+    let said = sign(&[order]).told(Says::ehr("MedicationRequest", &[prescription("one", "9999052")])).answer();
     assert_eq!(said.codes("pa-needed"), ["no-auth"]);
 }
 
