@@ -253,6 +253,7 @@ async fn learn<'k>(
         today: moment.today,
         zone: manner.zone.clone(),
         limits: &manner.limits,
+        effort,
     };
     let mut index = Index::of(invocation).map_err(|_| GatherError::Ambiguous)?;
     let mut answers = Answers::default();
@@ -266,7 +267,12 @@ async fn learn<'k>(
         let replies = source.ask(&wishes.queries).await;
         let came = asked.keep(round, wishes.queries.into_iter().zip(replies).collect());
         let came = came.map(Vec::as_slice).unwrap_or_default();
-        let read = scanned.keep(round, came.iter().map(|(_, reply)| Scanned::of(reply, &manner.limits)).collect());
+        let mut read = Vec::with_capacity(came.len());
+        for (_, reply) in came {
+            goes_on(effort)?;
+            read.push(Scanned::of(reply, &manner.limits));
+        }
+        let read = scanned.keep(round, read);
         for ((query, reply), scanned) in came.iter().zip(read.into_iter().flatten()) {
             answers.add(query, reply, scanned, &mut index);
         }
@@ -326,7 +332,7 @@ fn decide_and_render(
         encounter: invocation.encounter_id.as_deref(),
         user: &invocation.user_id,
         forms: &gathered.forms,
-        unread: gathered.unread.as_deref(),
+        unread: &gathered.unread,
         address,
         today: moment.today,
         seed: moment.seed,

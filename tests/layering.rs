@@ -73,6 +73,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
             "config",
             "date",
             "decide::facts",
+            "effort",
             "outbound",
             "policy::model",
             "policy::number",

@@ -51,7 +51,7 @@ fn given(seed: u8, sent: &str) {
         encounter: None,
         user: "",
         forms: &[],
-        unread: None,
+        unread: &[],
         today: TODAY,
         seed: moment("fuzz").seed,
     };

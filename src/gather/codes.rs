@@ -80,6 +80,11 @@ impl<'s> Codes<'s> {
         }
     }
 
+    /// Whether one of these codes can be compared.
+    pub(super) fn can_compare(&self, codes: &[Coding], wanted: &Wanted<'_>) -> bool {
+        codes.iter().any(|code| wanted.compares(self.fact, code))
+    }
+
     /// The codes of concepts that are names of one thing.
     pub(super) fn concept<'v>(&mut self, concepts: impl IntoIterator<Item = &'v Value>, wanted: &Wanted<'_>) {
         let set = self.set;

@@ -85,6 +85,9 @@ pub(super) fn coverage<'k>(
             Found::Is([]) | Found::Nothing => return Err(GatherError::NoCoverage),
             Found::Is(_) => found = known.all("Coverage").collect(),
             Found::Failed(why) => return Ok(Sought::Failed(insurance(orders), why)),
+            Found::Unsaid if invocation.unfinished.iter().any(|page| page.kind == "Coverage") => {
+                return Err(GatherError::CoverageNotSent);
+            }
             Found::Unsaid => {
                 return Err(match known.under("coverage") {
                     Some(Prefetched::Nothing | Prefetched::Resources(_)) => GatherError::NoCoverage,
@@ -116,7 +119,7 @@ pub(super) fn coverage<'k>(
         let misfit = Misfit { issue: Issue::Required, expression: "Coverage.id".to_owned() };
         return Err(GatherError::Resource(misfit, invocation.version));
     }
-    if !known.is_patient(Some(at), value.get("beneficiary")) {
+    if known.is_patient(Some(at), value.get("beneficiary")) != Some(true) {
         return Err(GatherError::OtherBeneficiary);
     }
     let reference = format!("Coverage/{}", at.resource.id);
@@ -129,28 +132,34 @@ pub(super) fn coverage<'k>(
 }
 
 /// The Coverage that an answer rests on: of several the active one, and of several active ones the one that is in force on
-/// the days of all orders. None where that leaves several.
+/// the days of all orders. Where none is in force on any of these days, any of them says so. None where that leaves several.
 fn choose<'r, 'k>(
-    mut found: Vec<Resolved<'r, 'k>>,
+    found: Vec<Resolved<'r, 'k>>,
     days: &[Days],
     zone: &TimeZone,
 ) -> Result<Option<Resolved<'r, 'k>>, NoDate> {
-    if found.len() > 1 {
-        let is_over = |it: &Resolved<'_, '_>| string(&it.value, "status").is_some_and(|status| status != "active");
-        found.retain(|it| !is_over(it));
+    let is_over = |it: &&Resolved<'_, '_>| string(&it.value, "status").is_some_and(|status| status != "active");
+    let by_id = |it: &&Resolved<'_, '_>| it.at.resource.id.clone().into_owned();
+    let mut standing: Vec<&Resolved<'r, 'k>> = found.iter().filter(|it| !is_over(it)).collect();
+    if standing.is_empty() {
+        return Ok(found.iter().min_by_key(by_id).cloned());
     }
-    if found.len() > 1 {
-        let mut in_force = Vec::with_capacity(found.len());
-        for coverage in found {
+    if standing.len() > 1 {
+        let (mut all_days, mut some_day) = (Vec::new(), false);
+        for coverage in &standing {
             let Cover::Is(force) = cover(&coverage.value, zone)? else { return Ok(None) };
-            if days.iter().all(|days| force.on(days.first) && force.on(days.last)) {
-                in_force.push(coverage);
+            let on = |days: &Days| (force.on(days.first), force.on(days.last));
+            some_day |= days.iter().map(on).any(|(first, last)| first || last);
+            if days.iter().map(on).all(|(first, last)| first && last) {
+                all_days.push(*coverage);
             }
         }
-        found = in_force;
+        if !some_day {
+            return Ok(standing.into_iter().min_by_key(by_id).cloned());
+        }
+        standing = all_days;
     }
-    let only = found.pop().filter(|_| found.is_empty());
-    Ok(only)
+    Ok(standing.pop().filter(|_| standing.is_empty()).cloned())
 }
 
 /// What an order says of the coverage it is under (`insurance`), so that an answer can name what it could not see.

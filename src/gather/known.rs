@@ -2,13 +2,14 @@
 //! looked for and not there becomes a question.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::fhir::string;
+use super::history::Prescription;
 use super::learned::{Failure, Learned, MemberQuery, MemberReply, Query, Reply};
 use super::{GatherError, Way};
 use crate::config::Limits;
@@ -125,6 +126,10 @@ pub(super) struct Known<'r, 'k> {
     learned: &'r Learned,
     wishes: RefCell<Wishes>,
     references: Cell<usize>,
+    /// Which prefetch key speaks of a word, for those that were asked for.
+    keys: RefCell<HashMap<String, Option<usize>>>,
+    /// The prescriptions of the patient, once an order's policies look at them.
+    pub(super) prescriptions: OnceCell<Vec<Prescription>>,
 }
 
 impl<'r, 'k> Known<'r, 'k> {
@@ -135,7 +140,17 @@ impl<'r, 'k> Known<'r, 'k> {
         (answers, learned): (&'r Answers, &'r Learned),
         way: &'r Way<'r>,
     ) -> Self {
-        Self { invocation, index, way, answers, learned, wishes: RefCell::default(), references: Cell::default() }
+        Self {
+            invocation,
+            index,
+            way,
+            answers,
+            learned,
+            wishes: RefCell::default(),
+            references: Cell::default(),
+            keys: RefCell::default(),
+            prescriptions: OnceCell::new(),
+        }
     }
 
     /// What was looked for, is not known and can be asked.
@@ -256,21 +271,19 @@ impl<'r, 'k> Known<'r, 'k> {
         }
     }
 
-    /// Whether a Reference leads to the patient of the context. An absolute one to another server than the EHR's does not,
-    /// where the EHR's is registered: there the same id is another person.
-    pub(super) fn is_patient(&self, holder: Option<&Indexed<'k>>, reference: Option<&Value>) -> bool {
+    /// Whether a Reference leads to the patient of the context; none where it cannot be told to whom it leads. An absolute one
+    /// to another server than the EHR's leads to somebody else, where the EHR's is registered: there the same id is another
+    /// person.
+    pub(super) fn is_patient(&self, holder: Option<&Indexed<'k>>, reference: Option<&Value>) -> Option<bool> {
         let id = self.invocation.patient_id.as_str();
-        let Some(literal) = reference.and_then(|reference| string(reference, "reference")) else { return false };
-        if literal.starts_with('#') {
-            return false;
-        }
+        let literal = string(reference?, "reference")?;
         if let Target::Is(found) = self.index.find(literal, holder)
-            && found.resource.full_url.as_deref() == Some(literal)
+            && (literal.starts_with('#') || found.resource.full_url.as_deref() == Some(literal))
         {
-            return found.is("Patient", id);
+            return Some(!literal.starts_with('#') && found.is("Patient", id));
         }
         let elsewhere = self.way.registered && reference::base(literal).is_some() && !self.is_of_ehr(literal);
-        reference::target(literal) == Some(("Patient", id)) && !elsewhere
+        Some(reference::target(literal)? == ("Patient", id) && !elsewhere)
     }
 
     /// The type of the resource that a literal reference leads to, as far as it can be told.
@@ -289,11 +302,17 @@ impl<'r, 'k> Known<'r, 'k> {
 
     /// What stands under the first prefetch key whose name speaks of this, if any does.
     pub(super) fn under(&self, word: &str) -> Option<&'r Prefetched<'k>> {
-        let speaks = |key: &str| {
-            let mut windows = key.as_bytes().windows(word.len());
-            windows.any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
-        };
-        self.invocation.prefetch.iter().find(|(key, _)| speaks(key)).map(|(_, prefetched)| prefetched)
+        let known = self.keys.borrow().get(word).copied();
+        let place = known.unwrap_or_else(|| {
+            let speaks = |key: &str| {
+                let mut windows = key.as_bytes().windows(word.len());
+                windows.any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            let place = self.invocation.prefetch.iter().position(|(key, _)| speaks(key));
+            self.keys.borrow_mut().insert(word.to_owned(), place);
+            place
+        });
+        self.invocation.prefetch.get(place?).map(|(_, prefetched)| prefetched)
     }
 
     /// Whether the EHR's FHIR server turned out to be one that is never asked (FAULTS E09).

@@ -23,6 +23,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Limits, PayerCheck};
 use crate::decide::facts::{Companion, Days, Facts};
+use crate::effort::Effort;
 use crate::policy::model::{Coding, Form, Offer, PolicySet};
 use crate::request::index::Index;
 use crate::request::json::View;
@@ -82,6 +83,9 @@ pub enum GatherError {
     /// An order has more codes than are compared (B01), and where it stands.
     #[error("an order has more codes than are compared")]
     TooManyCodes(String),
+    /// Gathering took more work than one answer may (B03).
+    #[error("the request takes more work than one answer may")]
+    TooMuchWork,
     /// More determinations than one answer may have (B01).
     #[error("there are more determinations than one answer may have")]
     TooManyDeterminations,
@@ -122,8 +126,8 @@ pub struct Gathered<'k> {
     pub orders: Vec<Order<'k>>,
     /// One for each of the orders.
     pub facts: Vec<Facts>,
-    /// An order that the request names and that could not be had, `ServiceRequest/1`, where a card can say so.
-    pub unread: Option<String>,
+    /// Orders that the request names and that could not be had, each as `ServiceRequest/1`, where a card can say so.
+    pub unread: Vec<String>,
 }
 
 /// The Coverage that was sent, and as the payer has it.
@@ -151,6 +155,8 @@ pub struct Way<'w> {
     pub zone: TimeZone,
     /// What one request may cost.
     pub limits: &'w Limits,
+    /// How much work may still be done for it.
+    pub effort: &'w Effort,
 }
 
 /// Gathers what is known, and says what else should be learned. Without orders there is nothing to gather, and a Coverage
@@ -179,7 +185,7 @@ fn all<'k>(known: &Known<'_, 'k>, set: &PolicySet) -> Result<Gathered<'k>, Gathe
     if known.invocation.orders.is_empty() && known.invocation.referred.is_empty() {
         return Ok(Gathered::default());
     }
-    if due.is_empty() && unread.is_some() {
+    if due.is_empty() && !unread.is_empty() {
         return Ok(Gathered { unread, ..Gathered::default() });
     }
     let days = due.iter().map(|due| order::service_days(&due.order, &known.way.zone, known.way.today));
@@ -192,6 +198,9 @@ fn all<'k>(known: &Known<'_, 'k>, set: &PolicySet) -> Result<Gathered<'k>, Gathe
     let standings = standings(known, &sought, &days, set)?;
     let mut facts = Vec::with_capacity(due.len());
     for ((due, days), standing) in due.iter().zip(&days).zip(&standings) {
+        if known.way.effort.is_over() {
+            return Err(GatherError::TooMuchWork);
+        }
         let mut of_order = order::facts(known, due, *days, standing, set)?;
         if known.invocation.options.unsolicited_determinations {
             of_order.authorized.clone_from(&standing.authorized);

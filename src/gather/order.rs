@@ -20,6 +20,9 @@ use crate::request::{Order, Prefetched};
 /// The billing codes that an order says may be used (CRD billopt-3).
 const BILLING_OPTIONS: &str = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options";
 
+/// The code system of units.
+const UCUM: &str = "http://unitsofmeasure.org";
+
 /// Gathers the facts of an order. What no policy that may speak of it looks at is not asked for (CRD found-28).
 ///
 /// # Errors
@@ -88,12 +91,10 @@ fn distinct(codes: &mut Vec<Coding>) {
 /// Whether an order is for the patient of the request (FAULTS H09).
 pub(super) fn is_of_patient(known: &Known<'_, '_>, order: &Order<'_>) -> bool {
     let holder = known.index.holding(order);
+    let is = |reference| known.is_patient(holder, reference) == Some(true);
     match patient_member(&order.resource.kind) {
-        "participant" => {
-            let actors = || list(&order.value, "participant").iter().map(|participant| participant.get("actor"));
-            actors().any(|actor| known.is_patient(holder, actor))
-        }
-        member => known.is_patient(holder, order.value.get(member)),
+        "participant" => list(&order.value, "participant").iter().map(|participant| participant.get("actor")).any(is),
+        member => is(order.value.get(member)),
     }
 }
 
@@ -141,11 +142,11 @@ pub(super) fn service_days(order: &Order<'_>, zone: &TimeZone, today: Date) -> R
     let place = format!("{}.", order.expression);
     let mut booked = Vec::new();
     for appointment in &order.appointments {
-        booked.extend(appointment_days(appointment, zone, &place)?);
+        booked.extend(appointment_days(&appointment.value, zone, today, &place)?);
     }
     let days = match span(booked) {
         Some(booked) => Some(booked),
-        None => ordered_days(&order.value, zone, &place)?,
+        None => ordered_days(&order.value, zone, today, &place)?,
     };
     Ok(days.unwrap_or(Days { first: today, last: today }))
 }
@@ -156,42 +157,46 @@ fn span(days: Vec<Days>) -> Option<Days> {
 }
 
 /// When an appointment is, or is wanted where it has no time yet (CRD crd-apt1, crd-apt2).
-fn appointment_days(appointment: &Value, zone: &TimeZone, place: &str) -> Result<Option<Days>, NoDate> {
+fn appointment_days(appointment: &Value, zone: &TimeZone, today: Date, place: &str) -> Result<Option<Days>, NoDate> {
     if let Some(days) = days_of(appointment, "start", zone, place)? {
         return Ok(Some(days));
     }
     let mut wanted = Vec::new();
     for period in list(appointment, "requestedPeriod") {
-        wanted.extend(period_days(period, zone, &format!("{place}requestedPeriod."))?);
+        wanted.extend(period_days(period, zone, today, &format!("{place}requestedPeriod."))?);
     }
     Ok(span(wanted))
 }
 
-fn ordered_days(order: &Value, zone: &TimeZone, place: &str) -> Result<Option<Days>, NoDate> {
+fn ordered_days(order: &Value, zone: &TimeZone, today: Date, place: &str) -> Result<Option<Days>, NoDate> {
     if let Some(days) = days_of(order, "occurrenceDateTime", zone, place)? {
         return Ok(Some(days));
     }
     for name in ["occurrencePeriod", "period"] {
         if let Some(period) = order.get(name) {
-            return period_days(period, zone, &format!("{place}{name}."));
+            return period_days(period, zone, today, &format!("{place}{name}."));
         }
     }
-    let Some(timing) = order.get("occurrenceTiming") else { return appointment_days(order, zone, place) };
+    let Some(timing) = order.get("occurrenceTiming") else { return appointment_days(order, zone, today, place) };
     let place = format!("{place}occurrenceTiming.");
     let mut spans = Vec::new();
     for event in list(timing, "event").iter().filter_map(Value::as_str) {
         spans.push(days_of_text(event, zone).ok_or_else(|| NoDate(format!("{place}event")))?);
     }
     if let Some(bounds) = timing.get("repeat").and_then(|repeat| repeat.get("boundsPeriod")) {
-        spans.extend(period_days(bounds, zone, &format!("{place}repeat.boundsPeriod."))?);
+        spans.extend(period_days(bounds, zone, today, &format!("{place}repeat.boundsPeriod."))?);
     }
     Ok(span(spans))
 }
 
-fn period_days(period: &Value, zone: &TimeZone, place: &str) -> Result<Option<Days>, NoDate> {
+/// The days of a period. One with an end alone may begin today.
+fn period_days(period: &Value, zone: &TimeZone, today: Date, place: &str) -> Result<Option<Days>, NoDate> {
     let (first, last) = (days_of(period, "start", zone, place)?, days_of(period, "end", zone, place)?);
-    let span = |days: Days| Days { first: days.first, last: last.unwrap_or(days).last.max(days.first) };
-    Ok(first.or(last).map(span))
+    Ok(match (first, last) {
+        (Some(first), last) => Some(Days { first: first.first, last: last.unwrap_or(first).last.max(first.first) }),
+        (None, Some(last)) => Some(Days { first: today.min(last.first), last: last.last }),
+        (None, None) => None,
+    })
 }
 
 /// How much is ordered. Not more or less than something, and not one of several amounts.
@@ -201,10 +206,17 @@ fn quantity(order: &Value) -> Option<FactValue> {
     let parameters = || list(order, "parameter").iter().filter_map(|parameter| parameter.get("valueQuantity"));
     let only = parameters().next().filter(|first| parameters().all(|other| other == *first));
     let stated = stated.or(only).filter(|quantity| quantity.get("comparator").is_none())?;
-    if stated.get("_comparator").is_some() {
+    if stated.get("_comparator").is_some() || !is_count(stated) {
         return None;
     }
     thousandths(&stated.get("value")?.as_number()?.to_string()).map(FactValue::Number)
+}
+
+/// Whether a quantity counts something: it has no coded unit, or one of UCUM that is none. What is weighed or measured is
+/// another amount than a rule's.
+fn is_count(quantity: &Value) -> bool {
+    let is_ucum = string(quantity, "system").is_none_or(|system| system == UCUM);
+    string(quantity, "code").is_none_or(|code| !is_ucum || code == "1" || code.starts_with('{'))
 }
 
 /// Where the ordered service will be done: by the order's own word and by where it is booked; where neither is said, by an
@@ -255,10 +267,24 @@ fn places<'o, 'r: 'o, 'k>(
     let holder = known.index.holding(order);
     let own = list(&order.value, "locationReference").iter();
     let visited = list(&order.value, "location").iter().filter_map(|it| it.get("location"));
-    let appointments = order.appointments.iter().map(|it| &**it).chain([&*order.value]);
-    let actors = appointments.flat_map(|it| list(it, "participant")).filter_map(|it| it.get("actor"));
-    let actors = actors.filter(move |actor| known.is_of_kind(holder, actor, &["Location"]).unwrap_or_default());
-    own.chain(visited).chain(actors).map(move |reference| (holder, reference))
+    // Whoever cannot be told to be somebody else may be a place.
+    let may_be = move |(holder, actor): &(Option<&'r Indexed<'k>>, &Value)| {
+        let is_said = string(actor, "type").map(|kind| kind == "Location");
+        known.is_of_kind(*holder, actor, &["Location"]).or(is_said).unwrap_or(actor.get("reference").is_some())
+    };
+    own.chain(visited).map(move |reference| (holder, reference)).chain(actors(known, order).filter(may_be))
+}
+
+/// Who and what takes part in an order or its appointments, each with the resource that says so.
+pub(super) fn actors<'o, 'r: 'o, 'k>(
+    known: &'o Known<'r, 'k>,
+    order: &'o Order<'_>,
+) -> impl Iterator<Item = (Option<&'r Indexed<'k>>, &'o Value)> {
+    order.appointments.iter().chain([order]).flat_map(move |visit| {
+        let holder = known.index.holding(visit);
+        let actors = list(&visit.value, "participant").iter().filter_map(|participant| participant.get("actor"));
+        actors.map(move |actor| (holder, actor))
+    })
 }
 
 /// The encounter that an order is made in: its own, else that of the request.
@@ -271,21 +297,19 @@ fn encounter<'r, 'k>(
     if order.resource.kind == "Encounter" {
         return holder.map_or(Ok(Found::Unsaid), |encounter| known.value(encounter));
     }
-    let own = match order.value.get("encounter") {
-        Some(reference) => known.resolve(holder, reference, wanted)?,
-        None => Found::Unsaid,
+    let found = match (order.value.get("encounter"), known.invocation.encounter_id.as_deref()) {
+        (Some(reference), _) => known.resolve(holder, reference, wanted)?,
+        (None, Some(id)) => known.one("Encounter", id, wanted)?,
+        (None, None) => Found::Unsaid,
     };
-    let found = match (own, known.invocation.encounter_id.as_deref()) {
-        (Found::Unsaid | Found::Nothing, Some(id)) => known.one("Encounter", id, wanted)?,
-        (own, _) => own,
-    };
-    if let Found::Is(encounter) = &found {
-        let subject = encounter.value.get("subject");
-        if subject.is_some() && !known.is_patient(Some(encounter.at), subject) {
-            return Err(GatherError::OtherSubject("Encounter.subject".to_owned()));
-        }
+    let Found::Is(encounter) = &found else { return Ok(found) };
+    let subject = encounter.value.get("subject");
+    match known.is_patient(Some(encounter.at), subject) {
+        Some(false) => Err(GatherError::OtherSubject("Encounter.subject".to_owned())),
+        // Whose it is cannot be told.
+        None if subject.is_some() => Ok(Found::Unsaid),
+        Some(true) | None => Ok(found),
     }
-    Ok(found)
 }
 
 /// The diagnoses: of the order itself, and of the Conditions it refers to. An order that gives no reason may have any.
@@ -300,9 +324,6 @@ fn diagnosis(
     reasons.iter().for_each(|concept| codes.concept([concept], wanted));
     let visited = list(&order.value, "diagnosis").iter().filter_map(|diagnosis| diagnosis.get("condition"));
     let references: Vec<&Value> = list(&order.value, "reasonReference").iter().chain(visited).collect();
-    if reasons.is_empty() && references.is_empty() {
-        codes.unread();
-    }
     let holder = known.index.holding(order);
     for reference in references {
         // Anything else than a Condition is no diagnosis.
@@ -310,12 +331,15 @@ fn diagnosis(
             continue;
         }
         let Some(found) = codes.found(known.resolve(holder, reference, true)?) else { continue };
-        if !known.is_patient(Some(found.at), found.value.get("subject")) {
-            return Err(GatherError::OtherSubject("Condition.subject".to_owned()));
+        match known.is_patient(Some(found.at), found.value.get("subject")) {
+            Some(true) if is_ruled_out(&found.value) => {}
+            Some(true) => codes.concept(found.value.get("code"), wanted),
+            Some(false) => return Err(GatherError::OtherSubject("Condition.subject".to_owned())),
+            None => codes.unread(),
         }
-        if !is_ruled_out(&found.value) {
-            codes.concept(found.value.get("code"), wanted);
-        }
+    }
+    if codes.is_empty() {
+        codes.unread();
     }
     Ok(codes.into_fact(wanted))
 }

@@ -6,6 +6,7 @@ use super::GatherError;
 use super::codes::{Codes, Wanted};
 use super::fhir::{known as known_coding, list};
 use super::known::{Known, Resolved};
+use super::order::actors;
 use crate::decide::facts::Fact;
 use crate::policy::model::{Coding, FactName, PolicySet};
 use crate::request::Order;
@@ -21,14 +22,14 @@ pub(super) fn performer(
     set: &PolicySet,
 ) -> Result<Fact<Vec<Coding>>, GatherError> {
     let dispatched = known.invocation.performer.as_deref().map(|reference| json!({ "reference": reference }));
-    let references = match dispatched {
-        Some(reference) => vec![reference],
+    let holder = known.index.holding(order);
+    let references = match &dispatched {
+        Some(reference) => vec![(holder, reference)],
         None => named(known, order),
     };
     let mut codes = Codes::of(FactName::Performer, set);
-    let holder = known.index.holding(order);
-    for reference in &references {
-        let Some(resource) = provider(known, holder, reference, wanted, (set, &mut codes))? else { continue };
+    for (holder, reference) in &references {
+        let Some(resource) = provider(known, *holder, reference, wanted, (set, &mut codes))? else { continue };
         let value = &resource.value;
         let behind = ["practitioner", "organization"].iter().filter_map(|name| value.get(*name));
         let behind: Vec<&Value> = behind.collect();
@@ -64,19 +65,17 @@ fn provider<'r, 'k>(
     Ok(codes.found(known.resolve(holder, reference, true)?))
 }
 
-/// The references to performers that an order or its appointments hold.
-fn named(known: &Known<'_, '_>, order: &Order<'_>) -> Vec<Value> {
+/// The references to performers that an order or its appointments hold, each with the resource that holds it.
+fn named<'o, 'r: 'o, 'k>(known: &'o Known<'r, 'k>, order: &'o Order<'_>) -> Vec<(Option<&'r Indexed<'k>>, &'o Value)> {
     let (value, holder) = (&order.value, known.index.holding(order));
-    let listed = list(value, "performer").iter().cloned();
-    let single = value.get("performer").filter(|performer| performer.is_object()).cloned();
-    let dispense = value.get("dispenseRequest").and_then(|dispense| dispense.get("performer")).cloned();
-    let appointments = order.appointments.iter().map(|it| &**it).chain([&**value]);
-    let actors = appointments.flat_map(|appointment| list(appointment, "participant"));
+    let listed = list(value, "performer").iter();
+    let single = value.get("performer").filter(|performer| performer.is_object());
+    let dispense = value.get("dispenseRequest").and_then(|dispense| dispense.get("performer"));
+    let own = listed.chain(single).chain(dispense).chain(value.get("sender")).map(|it| (holder, it));
     let kinds = ["Practitioner", "PractitionerRole", "Organization"];
-    let is_provider = |actor: &&Value| known.is_of_kind(holder, actor, &kinds).unwrap_or_default();
-    let actors = actors.filter_map(|participant| participant.get("actor")).filter(is_provider);
-    let sender = value.get("sender").cloned();
-    listed.chain(single).chain(dispense).chain(actors.cloned()).chain(sender).collect()
+    let is_provider =
+        |(holder, actor): &(Option<&Indexed<'k>>, &Value)| known.is_of_kind(*holder, actor, &kinds).unwrap_or_default();
+    own.chain(actors(known, order).filter(is_provider)).collect()
 }
 
 /// The numbers that a provider has.

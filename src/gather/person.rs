@@ -3,17 +3,17 @@
 use std::collections::HashSet;
 
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::GatherError;
 use super::coverage::{Coverage, Standing, plan};
-use super::fhir::{days, list, string};
+use super::fhir::{days, known as known_coding, list, modifiers, string};
 use super::known::{Found, Known};
 use super::learned::MemberQuery;
 use crate::decide::facts::{Authorized, Cover, Days, Fact, Membership, Standing as Member, Why};
 use crate::policy::model::{Coding, PolicySet, Value as FactValue};
-use crate::request::Prefetched;
 use crate::request::index::Target;
+use crate::request::{Prefetched, hook};
 
 /// The patient of the context is the one that everything is about. Others may be there, who belong to the coverage.
 ///
@@ -29,16 +29,18 @@ pub(super) fn one_patient(known: &Known<'_, '_>) -> Result<(), GatherError> {
         Target::Several => return Err(GatherError::Ambiguous),
         Target::Unknown => {}
     }
-    let prefetched = invocation.prefetch.iter().filter_map(|(_, prefetched)| match prefetched {
-        Prefetched::Resources(resources) => Some(resources),
-        Prefetched::Nothing | Prefetched::Failure => None,
-    });
-    // Where only Patients stand, the patient is among them.
-    let mut patients = prefetched.filter(|resources| resources.iter().all(|resource| resource.kind == "Patient"));
     let belonging = belonging(known);
-    let is_meant = |other: &str| other == id || belonging.contains(other);
-    if patients.any(|resources| !resources.iter().any(|patient| is_meant(&patient.id))) {
-        return Err(GatherError::OtherPatient);
+    for (key, prefetched) in &invocation.prefetch {
+        let Prefetched::Resources(resources) = prefetched else { continue };
+        if resources.is_empty() || resources.iter().any(|resource| resource.kind != "Patient") {
+            continue;
+        }
+        // Where only Patients stand, the patient is among them. Under the key that asks for the patient nobody else is meant.
+        let asks_for_patient = hook::prefetched_kind(key) == Some("Patient");
+        let is_meant = |other: &str| other == id || !asks_for_patient && belonging.contains(other);
+        if !resources.iter().any(|patient| is_meant(&patient.id)) {
+            return Err(GatherError::OtherPatient);
+        }
     }
     Ok(())
 }
@@ -117,8 +119,12 @@ pub(super) fn standing(
 /// The authorisations, in codes that the policies know.
 fn authorized(membership: &Membership, set: &PolicySet) -> Vec<Authorized> {
     let coding = |(system, code): &(String, String)| {
-        let system = set.system(system)?;
-        Some(Coding { system, code: code.as_str().into() })
+        let written = json!({ "system": system, "code": code });
+        // One for a code with modifiers is for nothing else.
+        if modifiers(&written, set).is_empty() {
+            return known_coding(&written, set);
+        }
+        Some(Coding { system: set.system(system)?, code: code.as_str().into() })
     };
     let known = membership.authorizations.iter().map(|authorization| Authorized {
         number: authorization.number.clone(),

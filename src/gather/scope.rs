@@ -8,9 +8,11 @@ use serde_json::Value;
 use super::GatherError;
 use super::fhir::{list, string, target};
 use super::known::{Found, Known};
+use super::order::is_of_patient;
 use crate::decide::facts::Why;
 use crate::request::hook::{Hook, ORDERS};
 use crate::request::index::Origin;
+use crate::request::order::is_to_be_performed;
 use crate::request::{Order, Prefetched, Referred};
 
 /// The extension by which an Appointment says that it is for another kind of order than a ServiceRequest.
@@ -28,10 +30,10 @@ pub(super) struct Due<'k> {
 #[derive(Default)]
 struct Scope<'k> {
     due: Vec<Due<'k>>,
-    /// The place of each among them, by type and id.
-    places: HashMap<(String, String), usize>,
-    /// Why an order that the context names is not there, and which.
-    lost: Option<(GatherError, String)>,
+    /// The place of each among them, by its place in the index.
+    places: HashMap<usize, usize>,
+    /// Why orders that the context names are not there, and which.
+    lost: Vec<(GatherError, String)>,
     /// Whether another one is asked for now.
     asked: bool,
 }
@@ -51,49 +53,76 @@ enum Missing {
 /// The orders, each once, however many entries name it; in the order in which the context names them first. One that has to
 /// be asked for is left out until it is there.
 ///
-/// Beside them, the first that the context names and that is not among them.
+/// Beside them, those that the context names and that are not among them.
 ///
 /// # Errors
 /// No order can be answered: none of them was sent or found. Or there are more than one request may have.
-pub(super) fn orders<'k>(known: &Known<'_, 'k>, can_tell: bool) -> Result<(Vec<Due<'k>>, Option<String>), GatherError> {
+pub(super) fn orders<'k>(known: &Known<'_, 'k>, can_tell: bool) -> Result<(Vec<Due<'k>>, Vec<String>), GatherError> {
     let mut scope = Scope::default();
     for order in &known.invocation.orders {
         booked(known, order, &mut scope)?;
     }
     for Referred { reference, expression } in &known.invocation.referred {
         match named(known, reference, expression)? {
-            Ok(order) => scope.add(order, None),
+            Ok(order) => scope.add(known, order, None),
             Err(missing) => scope.lose(&missing, reference, expression),
         }
     }
     if scope.due.len() > known.way.limits.orders {
         return Err(GatherError::TooManyOrders);
     }
-    match scope.lost {
-        Some((GatherError::OrderNotHad(_), reference)) if can_tell => Ok((scope.due, Some(reference))),
-        Some((lost, _)) if scope.due.is_empty() && !scope.asked => Err(lost),
-        lost => Ok((scope.due, lost.map(|(_, reference)| reference).filter(|_| can_tell))),
+    let only_failed = scope.lost.iter().all(|(lost, _)| matches!(lost, GatherError::OrderNotHad(_)));
+    let Scope { due, lost, asked, .. } = scope;
+    let tells = can_tell && (only_failed || !due.is_empty());
+    if due.is_empty() && !asked && !tells {
+        // That one was not sent is said before that another one is not to be found.
+        let rank = |error: &GatherError| matches!(error, GatherError::OrderNotFound(_));
+        if let Some((error, _)) = lost.into_iter().min_by_key(|(error, _)| rank(error)) {
+            return Err(error);
+        }
+        return Ok((due, Vec::new()));
     }
+    let unread = lost.into_iter().map(|(_, reference)| reference).filter(|reference| !reference.is_empty());
+    Ok((due, if tells { unread.collect() } else { Vec::new() }))
 }
 
 /// Adds an order of the context: itself, or as an Appointment the orders that it is for.
 fn booked<'k>(known: &Known<'_, 'k>, order: &Order<'k>, scope: &mut Scope<'k>) -> Result<(), GatherError> {
-    let mut failed = None;
-    let (basis, before) = (based_on(&order.value), scope.asked);
-    for reference in &basis {
+    let basis = based_on(&order.value);
+    if basis.is_empty() {
+        scope.add(known, order.clone(), None);
+        return Ok(());
+    }
+    if !is_of_patient(known, order) {
+        return Err(GatherError::OtherSubject(format!("{}.participant", order.expression)));
+    }
+    if list(&order.value, "participant").len() > known.way.limits.references {
+        return Err(GatherError::TooManyReferences);
+    }
+    // An appointment that does not take place books nothing.
+    if !is_to_be_performed(&order.value) {
+        scope.add(known, order.clone(), None);
+        return Ok(());
+    }
+    let (mut failed, before) = (None, scope.asked);
+    for reference in basis {
         if scope.due.len() > known.way.limits.orders {
             return Err(GatherError::TooManyOrders);
         }
+        let Some(reference) = reference else {
+            failed = Some(Why::NotLearnt);
+            continue;
+        };
         match named(known, reference, &order.expression)? {
-            Ok(of) => scope.add(of, Some(&order.value)),
+            Ok(of) => scope.add(known, of, Some(order)),
             Err(Missing::Asked) => scope.asked = true,
             Err(Missing::NotFound | Missing::NotSent | Missing::Failed) => failed = Some(Why::NotLearnt),
         }
     }
     // What could not be had is answered on the Appointment: nothing else is there to put an answer on.
-    if basis.is_empty() || failed.is_some() && scope.asked == before {
-        scope.add(order.clone(), None);
-        if let Some(due) = scope.place(order).and_then(|place| scope.due.get_mut(place)) {
+    if failed.is_some() && scope.asked == before {
+        scope.add(known, order.clone(), None);
+        if let Some(due) = scope.place(known, order).and_then(|place| scope.due.get_mut(place)) {
             due.basis_failed = failed;
         }
     }
@@ -101,25 +130,28 @@ fn booked<'k>(known: &Known<'_, 'k>, order: &Order<'k>, scope: &mut Scope<'k>) -
 }
 
 impl<'k> Scope<'k> {
-    fn place(&self, order: &Order<'_>) -> Option<usize> {
-        let resource = &order.resource;
-        self.places.get(&(resource.kind.clone().into_owned(), resource.id.clone().into_owned())).copied()
+    fn place(&self, known: &Known<'_, 'k>, order: &Order<'_>) -> Option<usize> {
+        self.places.get(&known.index.holding(order)?.place()).copied()
     }
 
     /// Adds an order, or another appointment to one that is there.
-    fn add(&mut self, order: Order<'k>, appointment: Option<&Arc<Value>>) {
-        let place = self.place(&order).unwrap_or_else(|| {
-            let name = (order.resource.kind.clone().into_owned(), order.resource.id.clone().into_owned());
-            self.places.insert(name, self.due.len());
+    fn add(&mut self, known: &Known<'_, 'k>, order: Order<'k>, appointment: Option<&Order<'k>>) {
+        let place = self.place(known, &order).unwrap_or_else(|| {
+            if let Some(held) = known.index.holding(&order) {
+                self.places.insert(held.place(), self.due.len());
+            }
             self.due.push(Due { order, basis_failed: None });
             self.due.len() - 1
         });
-        if let Some(due) = self.due.get_mut(place) {
-            due.order.appointments.extend(appointment.cloned());
+        if let (Some(due), Some(appointment)) = (self.due.get_mut(place), appointment) {
+            let is_there = |other: &Order<'_>| Arc::ptr_eq(&other.value, &appointment.value);
+            if !due.order.appointments.iter().any(is_there) {
+                due.order.appointments.push(appointment.clone());
+            }
         }
     }
 
-    /// Notes that an order is not there. That one was not sent is said before that another one is not to be found.
+    /// Notes that an order is not there.
     fn lose(&mut self, missing: &Missing, reference: &str, place: &str) {
         let error = match missing {
             Missing::Asked => {
@@ -130,19 +162,17 @@ impl<'k> Scope<'k> {
             Missing::NotSent => GatherError::OrderNotSent(place.to_owned()),
             Missing::Failed => GatherError::OrderNotHad(place.to_owned()),
         };
-        if self.lost.is_none() || !matches!(missing, Missing::NotFound) {
-            let name = target(reference).map_or_else(String::new, |(kind, id)| format!("{kind}/{id}"));
-            self.lost = Some((error, name));
-        }
+        let name = target(reference).map_or_else(String::new, |(kind, id)| format!("{kind}/{id}"));
+        self.lost.push((error, name));
     }
 }
 
-/// The references to the orders that an Appointment is for.
-fn based_on(order: &Value) -> Vec<&str> {
+/// The references to the orders that an Appointment is for; none of one that is not literal.
+fn based_on(order: &Value) -> Vec<Option<&str>> {
     if string(order, "resourceType") != Some("Appointment") {
         return Vec::new();
     }
-    let references = list(order, "basedOn").iter().filter_map(|reference| {
+    let references = list(order, "basedOn").iter().map(|reference| {
         let alternate = list(reference, "extension").iter().find(|it| string(it, "url") == Some(ALTERNATE));
         let alternate = alternate.and_then(|extension| extension.get("valueReference"));
         string(alternate.unwrap_or(reference), "reference")
@@ -164,12 +194,11 @@ fn named<'k>(known: &Known<'_, 'k>, reference: &str, place: &str) -> Result<Resu
     Ok(match known.follow(None, reference, true)? {
         Found::Is(found) if found.at.origin == Origin::Context => {
             let sent = known.invocation.orders.iter().chain(&known.invocation.unselected);
-            let mut sent = sent.filter(|order| found.at.is(&order.resource.kind, &order.resource.id));
-            sent.next().cloned().ok_or(Missing::NotFound)
+            sent.into_iter().find(|order| found.at.is_at(&order.resource)).cloned().ok_or(Missing::NotFound)
         }
         Found::Is(found) => {
-            let value = Value::clone(&found.value);
-            Ok(Order::new(found.at.resource.clone(), value, place))
+            let (resource, value) = (found.at.resource.clone(), found.value.clone());
+            Ok(Order { resource, value, expression: place.into(), appointments: Vec::new() })
         }
         Found::Nothing => Err(Missing::NotFound),
         Found::Failed(_) => Err(Missing::Failed),
@@ -181,5 +210,6 @@ fn named<'k>(known: &Known<'_, 'k>, reference: &str, place: &str) -> Result<Resu
 
 /// Whether the EHR says that it looked for resources of a type: its prefetch has a key for them.
 fn was_looked_for(known: &Known<'_, '_>, kind: &str) -> bool {
-    matches!(known.under(kind), Some(Prefetched::Nothing | Prefetched::Resources(_)))
+    let is_whole = !known.invocation.unfinished.iter().any(|page| page.kind == kind);
+    is_whole && matches!(known.under(kind), Some(Prefetched::Nothing | Prefetched::Resources(_)))
 }

@@ -65,6 +65,11 @@ pub(super) async fn unless_busy(app: &App, request: &HttpRequest, payload: &mut 
     if !app.is_busy() {
         return Ok(());
     }
+    // Whose share it would take is not known, so that nothing large is read for nothing.
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_none_or(|length| length > app.manner.limits.large_body_bytes) {
+        return Err(Problem::NoRoom);
+    }
     read(app, request, payload, &Share::default()).await?;
     Err(rest::told(request))
 }

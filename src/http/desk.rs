@@ -42,7 +42,8 @@ pub(super) async fn why(app: Data<App>, request: HttpRequest, id: Path<String>, 
     let call = Uuid::new_v4().to_string();
     let story = async {
         let ticket = admit::admit(&app, &request, &call).await?;
-        let _place = app.places.try_acquire().map_err(|_| Problem::Busy)?;
+        let share = app.share(ticket.caller());
+        let _place = (app.places.try_acquire().map_err(|_| Problem::Busy)?, share.place()?);
         let client = admit::enter(ticket, &call).await?;
         let ledger = app.ledger.clone();
         let looked = web::block(move || explained(&*ledger, &client, &id)).await.map_err(|_| app.panicked())?;

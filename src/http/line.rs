@@ -2,28 +2,31 @@
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, Socket};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How often it is looked. Whatever is answered sooner costs no look.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Another hold on a connection's socket, by which nothing is read; none where the process may open no more files.
+/// Another hold on a connection's socket, by which nothing is read. Each takes a file, so that there are as many as calls that
+/// may be answered at once; of a connection beyond them it is not seen that it is closed.
 #[derive(Debug)]
-pub(super) struct Line(Option<Socket>);
+pub(super) struct Line(Option<(Socket, OwnedSemaphorePermit)>);
 
 impl Line {
-    /// The line of a connection.
-    pub(super) fn of(socket: &SockRef<'_>) -> Self {
-        Self(socket.try_clone().ok())
+    /// The line of a connection, if there is one left.
+    pub(super) fn of(socket: &SockRef<'_>, lines: &Arc<Semaphore>) -> Self {
+        Self(lines.clone().try_acquire_owned().ok().and_then(|one| Some((socket.try_clone().ok()?, one))))
     }
 
     /// Lasts until the other end has closed its side. Whoever does so before it is answered is taken to have gone.
     pub(super) async fn is_hung_up(&self) {
         loop {
             tokio::time::sleep(LOOK).await;
-            if self.0.as_ref().is_some_and(is_closed) {
+            if self.0.as_ref().is_some_and(|(socket, _)| is_closed(socket)) {
                 return;
             }
         }

@@ -25,7 +25,7 @@ const OTHERS: u64 = 1024;
 ///
 /// # Errors
 /// The socket cannot be listened on.
-pub(super) fn prepare(listener: &TcpListener, wanted: usize) -> io::Result<usize> {
+pub(super) fn prepare(listener: &TcpListener, wanted: usize, lines: usize) -> io::Result<usize> {
     let socket = SockRef::from(listener);
     socket.listen(WAITING)?;
     // Each connection has it from its listener.
@@ -33,19 +33,17 @@ pub(super) fn prepare(listener: &TcpListener, wanted: usize) -> io::Result<usize
     socket.set_tcp_user_timeout(Some(UNTAKEN))?;
     // Where it cannot be said, what is wanted is tried.
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
-    let most = most(wanted, files);
+    let most = most(wanted, files, lines);
     if most < wanted {
         telemetry::fewer_connections(most);
     }
     Ok(most)
 }
 
-/// Files of a connection: one by which it is spoken, and one to look whether the other end is there.
-const EACH: u64 = 2;
-
-/// So many of what is wanted as leave the others their files.
-fn most(wanted: usize, files: u64) -> usize {
-    let left = files.saturating_sub(OTHERS.min(files / 4)) / EACH;
+/// So many of what is wanted as leave the others their files, and some connections a second one each (`lines`).
+fn most(wanted: usize, files: u64, lines: usize) -> usize {
+    let others = OTHERS.saturating_add(u64::try_from(lines).unwrap_or(u64::MAX));
+    let left = files.saturating_sub(others.min(files / 4));
     wanted.min(usize::try_from(left).unwrap_or(usize::MAX)).max(1)
 }
 
@@ -55,10 +53,10 @@ mod tests {
 
     #[test]
     fn t05_connections_leave_the_ledger_files_to_open() {
-        assert_eq!(most(16_384, u64::MAX), 16_384);
-        assert_eq!(most(16_384, 10_000), 4_488);
-        assert_eq!(most(16_384, 1024), 384);
-        assert_eq!(most(16_384, 0), 1);
-        assert_eq!(most(100, 1024), 100);
+        assert_eq!(most(16_384, u64::MAX, 512), 16_384);
+        assert_eq!(most(16_384, 10_000, 512), 8_464);
+        assert_eq!(most(16_384, 1024, 512), 768);
+        assert_eq!(most(16_384, 0, 512), 1);
+        assert_eq!(most(100, 1024, 512), 100);
     }
 }

@@ -220,7 +220,8 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
     let tls = app.tls.clone();
     let desk = app.desk;
     let workers = workers();
-    let most = listen::prepare(&listener, app.manner.limits.connections)?;
+    let most = listen::prepare(&listener, app.manner.limits.connections, app.manner.limits.in_flight)?;
+    let lines = Arc::new(Semaphore::new(app.manner.limits.in_flight));
     let (doors, before) = (Doors::of(app.manner.limits.connections_per_address), app.proxies.clone());
     let routed = move || {
         let outside_in = Routes::new().wrap(from_fn(cors::cors)).wrap(from_fn(around::around));
@@ -230,7 +231,7 @@ pub fn serve(listener: TcpListener, app: impl Into<Arc<App>>) -> io::Result<Serv
         own.app_data(app.clone()).configure(|config: &mut ServiceConfig| routes(config, desk))
     };
     let server = HttpServer::new(routed)
-        .on_connect(move |connection, beside| tls::seen(connection, beside, &doors, &before))
+        .on_connect(move |connection, beside| tls::seen(connection, beside, (&doors, &lines), &before))
         .workers(workers)
         .max_connections(most.div_ceil(workers))
         .client_request_timeout(Duration::from_secs(5))

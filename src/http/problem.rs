@@ -230,7 +230,11 @@ impl Problem {
         }
         // Where the body was not read to its end, the connection cannot be used again. Another one would cost whoever is busy
         // more than saying so.
-        if !matches!(self, Self::Refused(_) | Self::Ledger(_) | Self::NoSuchCard(_) | Self::Busy | Self::Panicked) {
+        let was_read = matches!(
+            self,
+            Self::Refused(_) | Self::Ledger(_) | Self::NoSuchCard(_) | Self::Busy | Self::ShareTaken | Self::Panicked
+        );
+        if !was_read {
             response.force_close();
         }
         response.body(outcome(&row, request_id))

@@ -21,6 +21,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use socket2::SockRef;
+use tokio::sync::Semaphore;
 
 use super::admit::LetIn;
 use super::doors::Doors;
@@ -110,7 +111,12 @@ pub fn config(settings: &TlsSettings, look: Duration) -> Result<Option<ServerCon
 
 /// Keeps what certificate a new connection has shown, beside it. One too many of an address is closed at once, unless a proxy
 /// speaks there for others.
-pub(super) fn seen(connection: &dyn Any, beside: &mut Extensions, doors: &Doors, proxies: &Networks) {
+pub(super) fn seen(
+    connection: &dyn Any,
+    beside: &mut Extensions,
+    (doors, lines): (&Doors, &Arc<Semaphore>),
+    proxies: &Networks,
+) {
     let (socket, tls) = match connection.downcast_ref::<TlsStream<TcpStream>>() {
         Some(stream) => (Some(stream.get_ref().0), Some(stream.get_ref().1)),
         None => (connection.downcast_ref::<TcpStream>(), None),
@@ -126,7 +132,7 @@ pub(super) fn seen(connection: &dyn Any, beside: &mut Extensions, doors: &Doors,
     beside.insert(LetIn::default());
     beside.insert(Rest::default());
     if let Some(socket) = socket {
-        beside.insert(Line::of(&SockRef::from(socket)));
+        beside.insert(Line::of(&SockRef::from(socket), lines));
     }
     if let Some(leaf) = tls.and_then(|tls| tls.peer_certificates()).and_then(<[_]>::first) {
         beside.insert(Fingerprint::of(leaf));

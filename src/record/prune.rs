@@ -14,6 +14,9 @@ use super::{Ledger, LedgerError, Tidied, wait};
 /// Records that are removed in one transaction: what is appended meanwhile waits for no more than these.
 const BATCH: u32 = 200;
 
+/// Records that are looked at together: each may be of a few megabytes.
+const LOOKED: u32 = 16;
+
 /// What is left to others between two steps of tidying up.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -111,14 +114,14 @@ impl Reads<'_> {
         let limit = Span::of(before, Timestamp::MAX).from;
         let mut last = after;
         loop {
-            let rows = self.shelf.page(node, last, BATCH)?;
+            let rows = self.shelf.page(node, last, LOOKED)?;
             for row in &rows {
                 if row.at >= limit {
                     return Ok(last);
                 }
                 last = row.seq;
             }
-            if rows.len() < BATCH as usize {
+            if rows.len() < LOOKED as usize {
                 return Ok(last);
             }
         }

@@ -9,9 +9,12 @@ use uuid::Uuid;
 use super::draft::{self, Kind};
 use super::key::{self, Key, Word};
 use super::keyring::Keyring;
-use super::row::Row;
+use super::row::{Place, Row};
 use super::shelf::{Shelf, Span};
 use super::{Entry, Feedback, LedgerError, Look};
+
+/// Looks at one entry that are told, the last ones: an entry may be looked at without end.
+const MOST_LOOKS: u32 = 256;
 
 /// Entries of a span that are read at once, packed: each may be of a few megabytes.
 const READ: u32 = 16;
@@ -66,16 +69,22 @@ impl Reads<'_> {
         items.collect()
     }
 
-    /// Who looked at an entry, in the order of time.
+    /// Who looked at an entry last, in the order of time: at most [`MOST_LOOKS`].
     pub(super) fn looks(&self, entry: Uuid) -> Result<Vec<Look>, LedgerError> {
         let term = key::key(Word::Looked, &entry.to_string());
-        self.sharing(&[term], Kind::Look)?.iter().map(draft::look).collect()
+        let always = Span::of(Timestamp::MIN, Timestamp::MAX);
+        let places = self.shelf.with_term(&term, None, always, None, MOST_LOOKS)?;
+        self.at(&places, &[term], Kind::Look)?.iter().map(draft::look).collect()
     }
 
     /// All records of a kind that have one of the terms, in the order of time.
     fn sharing(&self, terms: &[Key], kind: Kind) -> Result<Vec<Row>, LedgerError> {
-        let places = self.shelf.with_terms(terms)?;
-        let mut rows = if places.is_empty() { Vec::new() } else { self.shelf.rows(&places)? };
+        self.at(&self.shelf.with_terms(terms)?, terms, kind)
+    }
+
+    /// All records of a kind at some places, in the order of time.
+    fn at(&self, places: &[Place], terms: &[Key], kind: Kind) -> Result<Vec<Row>, LedgerError> {
+        let mut rows = if places.is_empty() { Vec::new() } else { self.shelf.rows(places)? };
         if rows.len() < places.len() {
             return Err(LedgerError::Corrupt);
         }

@@ -12,7 +12,7 @@ use super::row::Row;
 use super::shelf::{Node, Stretch};
 
 /// Rows that are read at once, so that a long walk neither holds up other readers nor fills the memory.
-const PAGE: u32 = 256;
+const PAGE: u32 = 16;
 
 /// Rows at the end of a chain that are checked when a ledger is opened.
 const TAIL: i64 = 64;

@@ -151,12 +151,12 @@ pub(super) fn coverage_record<'a>(frame: &Frame<'a>, ids: &mut Ids) -> Option<Ca
 }
 
 /// The card that says that an order could not be read, so that nobody takes silence for an answer (FAULTS G08).
-pub(super) fn order_not_read<'a>(frame: &Frame<'a>, ids: &mut Ids) -> Option<Card<'a>> {
+pub(super) fn order_not_read<'a>(order: &str, frame: &Frame<'a>, ids: &mut Ids) -> Option<Card<'a>> {
     let card = frame.set.default_rule.order_not_read.as_ref()?;
     if !frame.options.wants(&card.topic.code) {
         return None;
     }
-    Some(of_no_order(card, frame.unread?, frame, ids))
+    Some(of_no_order(card, order, frame, ids))
 }
 
 /// A card of the default rule, about a resource that is no order of the answer.

@@ -75,8 +75,8 @@ pub struct Frame<'a> {
     pub user: &'a str,
     /// The forms (`url|version`) that the EHR is known to have.
     pub forms: &'a [String],
-    /// An order that the request names and that could not be had.
-    pub unread: Option<&'a str>,
+    /// Orders that the request names and that could not be had.
+    pub unread: &'a [String],
     /// The address that this server is reached under, if it knows: cards lead to its pages.
     pub address: Option<&'a str>,
     /// The day, in the payer's time zone.
@@ -145,8 +145,8 @@ pub fn render(decisions: &[Decision<'_, '_>], frame: &Frame<'_>) -> Result<Rende
     if cards.len() < frame.options.max_cards {
         cards.extend(card::coverage_record(frame, &mut ids));
     }
-    if cards.len() < frame.options.max_cards {
-        cards.extend(card::order_not_read(frame, &mut ids));
+    for order in frame.unread.iter().take(frame.options.max_cards.saturating_sub(cards.len())) {
+        cards.extend(card::order_not_read(order, frame, &mut ids));
     }
     rendered.cards = cards.iter().map(|card| card.uuid.clone()).collect();
     rendered.body.reserve(updates.len() + CARD_BYTES * cards.len() + 64);

@@ -61,6 +61,18 @@ impl Indexed<'_> {
         checked.as_ref()
     }
 
+    /// Its place in the index: no other resource has it.
+    #[must_use]
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Whether it is this resource: the same bytes at the same place of the request.
+    #[must_use]
+    pub fn is_at(&self, resource: &Resource<'_>) -> bool {
+        std::ptr::eq(self.resource.view.raw(), resource.view.raw())
+    }
+
     /// Whether it is the resource of this type and id.
     #[must_use]
     pub fn is(&self, kind: &str, id: &str) -> bool {
@@ -105,7 +117,8 @@ pub struct Ambiguous;
 #[derive(Default)]
 pub struct Index<'k> {
     all: Vec<Indexed<'k>>,
-    by_url: Map<Cow<'k, str>, usize>,
+    /// By `fullUrl`; nothing where different resources have the same.
+    by_url: Map<Cow<'k, str>, Option<usize>>,
     by_name: Map<(Cow<'k, str>, Cow<'k, str>), Vec<usize>>,
     by_kind: Map<Cow<'k, str>, Vec<usize>>,
     contained: Map<(usize, Cow<'k, str>), usize>,
@@ -181,7 +194,7 @@ impl<'k> Index<'k> {
         let current = reference.split_once("/_history/").map_or(reference, |(current, _)| current);
         let base = holder.and_then(Indexed::base).filter(|_| !current.contains(':')).unwrap_or_default();
         let url = if base.is_empty() { Cow::Borrowed(current) } else { Cow::Owned(format!("{base}{current}")) };
-        match self.by_url.get(&*url).and_then(|place| self.all.get(*place)) {
+        match self.by_url.get(&*url).and_then(|place| self.all.get((*place)?)) {
             Some(found) => Target::Is(found),
             None => target(current).map_or(Target::Unknown, |(kind, id)| self.named(kind, id)),
         }
@@ -191,21 +204,19 @@ impl<'k> Index<'k> {
     #[must_use]
     pub fn holding(&self, order: &Order<'_>) -> Option<&Indexed<'k>> {
         let name = (Cow::Borrowed(&*order.resource.kind), Cow::Borrowed(&*order.resource.id));
-        self.by_name.get(&name).and_then(|places| self.all.get(*places.first()?))
+        let places = self.by_name.get(&name).map(Vec::as_slice).unwrap_or_default();
+        let named = || places.iter().filter_map(|place| self.all.get(*place));
+        named().find(|one| one.is_at(&order.resource)).or_else(|| named().next())
     }
 
     /// Adds a resource and what it contains; its place, or that of the one that it is the same as.
     fn add(&mut self, resource: Resource<'k>, origin: Origin, value: Option<Arc<Value>>) -> Result<usize, Ambiguous> {
         if let Some(same) = self.same(&resource, origin)? {
-            if let Some(url) = resource.full_url {
-                self.by_url.entry(url).or_insert(same);
-            }
+            self.names(resource.full_url.as_ref(), same);
             return Ok(same);
         }
         let place = self.all.len();
-        if let Some(url) = &resource.full_url {
-            self.by_url.entry(url.clone()).or_insert(place);
-        }
+        self.names(resource.full_url.as_ref(), place);
         if !resource.id.is_empty() {
             self.by_name.entry((resource.kind.clone(), resource.id.clone())).or_default().push(place);
         }
@@ -220,6 +231,13 @@ impl<'k> Index<'k> {
             self.all.push(Indexed { resource, origin, place: inner, holder: Some(place), checked });
         }
         Ok(place)
+    }
+
+    /// Notes the `fullUrl` of the resource at a place. One that different resources have leads to none of them.
+    fn names(&mut self, url: Option<&Cow<'k, str>>, place: usize) {
+        let Some(url) = url else { return };
+        let noted = self.by_url.entry(url.clone()).or_insert(Some(place));
+        *noted = noted.filter(|first| *first == place);
     }
 
     /// The place of the resource that another one is, if it is in the index already.

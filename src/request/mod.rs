@@ -105,7 +105,7 @@ pub struct Order<'b> {
     /// Its place in the request.
     pub expression: Arc<str>,
     /// The Appointments that are booked for it.
-    pub appointments: Vec<Arc<Value>>,
+    pub appointments: Vec<Order<'b>>,
 }
 
 impl<'b> Order<'b> {
@@ -220,7 +220,7 @@ pub fn read<'j>(
     service.hook.context().check(&context, "context").map_err(RequestError::Envelope)?;
     let bundled = drafts.map(|drafts| orders(drafts, bundle_name, version, limits)).transpose()?;
     let (all, beside) = bundled.unwrap_or_default();
-    let referred = referred(service.hook, &context);
+    let referred = referred(service.hook, &context, limits.orders);
     if referred.len() > limits.orders {
         return Err(RequestError::TooManyOrders("context.dispatchedOrders".to_owned()));
     }
@@ -273,7 +273,7 @@ fn selected<'j>(hook: Hook, context: &Value, all: Vec<Order<'j>>) -> (Vec<Order<
 }
 
 /// The orders that a context only names: dispatched ones, in the words of CRD 2.0 or 2.2, and the encounter.
-fn referred(hook: Hook, context: &Value) -> Vec<Referred> {
+fn referred(hook: Hook, context: &Value, most: usize) -> Vec<Referred> {
     let text = |name: &str| context.get(name).and_then(Value::as_str);
     let one = |reference: String, expression: &str| Referred { reference, expression: expression.to_owned() };
     match hook {
@@ -287,13 +287,10 @@ fn referred(hook: Hook, context: &Value) -> Vec<Referred> {
             let listed = listed.filter_map(Value::as_str).enumerate();
             let listed = listed.map(|(index, it)| one(it.to_owned(), &format!("context.dispatchedOrders[{index}]")));
             let single = text("order").into_iter().map(|it| one(it.to_owned(), "context.order"));
-            let mut all: Vec<Referred> = Vec::new();
-            for referred in listed.chain(single) {
-                if !all.iter().any(|other| other.reference == referred.reference) {
-                    all.push(referred);
-                }
-            }
-            all
+            let mut seen = HashSet::new();
+            let all = listed.chain(single).filter(|referred| seen.insert(referred.reference.clone()));
+            // One too many is enough to refuse them all.
+            all.take(most.saturating_add(1)).collect()
         }
     }
 }

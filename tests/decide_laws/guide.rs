@@ -39,7 +39,7 @@ pub fn written(facts: &Facts, set: &PolicySet, version: Version) -> String {
         encounter: None,
         user: "",
         forms: &[],
-        unread: None,
+        unread: &[],
         address: None,
         today: TODAY,
         seed: moment("laws").seed,

@@ -17,8 +17,11 @@ pub(super) fn backup(settings: &Settings, to: &Path) -> Result<(), CommandError>
     if to.exists() {
         return Err(CommandError::Other(format!("{} is there already", to.display())));
     }
-    // Whoever has the copy has what is in it.
-    reviewer(&*record::open(&settings.ledger)?).backup()?;
+    // Whoever has the copy has what is in it. A ledger of an earlier version is copied as it is: to note anything in it would
+    // upgrade it first.
+    if !matches!(record::archive(&settings.ledger), Err(LedgerError::NotUpgraded(_))) {
+        reviewer(&*record::open(&settings.ledger)?).backup()?;
+    }
     record::backup(&settings.ledger, to)?;
     Ok(writeln!(std::io::stdout(), "{} holds the whole ledger", to.display())?)
 }

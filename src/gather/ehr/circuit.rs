@@ -79,9 +79,13 @@ impl Circuit {
         }
     }
 
-    /// Whether it is left alone: it kept failing, and has not answered since.
+    /// Whether it is left alone now: it kept failing, and its pause is not over.
     pub(super) fn is_open(&self) -> bool {
-        !matches!(*self.state(), State::Closed(_))
+        match *self.state() {
+            State::Closed(_) => false,
+            State::Open(until) => Instant::now() < until,
+            State::Trying => true,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

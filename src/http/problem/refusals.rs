@@ -71,6 +71,7 @@ pub(super) fn gather(error: &GatherError) -> Row {
         GatherError::TooManyReferences => row(422, "too-costly", "There are too many references."),
         GatherError::TooManyOrders => row(422, "too-costly", "There are too many orders.").at("context"),
         GatherError::TooManyCodes(place) => row(422, "too-costly", "The order has too many codes.").at(place),
+        GatherError::TooMuchWork => row(422, "too-costly", "The request takes more work than one answer may."),
         GatherError::TooManyDeterminations => {
             row(422, "too-costly", "The orders have too many codes together.").at("context")
         }

@@ -106,7 +106,7 @@ impl<'s> Asked<'s> {
             encounter: None,
             user: "",
             forms: &[],
-            unread: None,
+            unread: &[],
             address: None,
             today: self.day,
             seed: Uuid::nil(),

@@ -36,6 +36,8 @@ pub(super) struct Trial {
 struct Last {
     outcome: Result<(), LedgerError>,
     ended: Instant,
+    /// When the one that runs began.
+    began: Option<Instant>,
 }
 
 impl Trial {
@@ -49,25 +51,38 @@ impl Trial {
         open::leave_wal(&connection);
         let mut beside = path.as_os_str().to_owned();
         beside.push("-trial");
-        let last = Last { outcome: Ok(()), ended: Instant::now() };
+        let last = Last { outcome: Ok(()), ended: Instant::now(), began: None };
         Ok(Self { connection: Mutex::new(connection), beside: beside.into(), lock_wait, last: Mutex::new(last) })
     }
 
     /// Whether a record could be kept now. One trial is made at a time.
     pub(super) fn run(&self) -> Result<(), LedgerError> {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last();
         if last.outcome.is_ok() && last.ended.elapsed() < STANDS {
             return Ok(());
         }
         let connection = match self.connection.try_lock() {
             Ok(connection) => connection,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) if last.ended.elapsed() < STANDS + PATIENCE => return last.outcome,
-            Err(TryLockError::WouldBlock) => return Err(LedgerError::Unavailable(Trouble::Silence)),
+            // Whoever finds one running has its predecessor's word, unless it takes too long.
+            Err(TryLockError::WouldBlock) => {
+                let now = self.last();
+                let is_late = now.began.is_some_and(|began| began.elapsed() >= PATIENCE);
+                return if is_late { Err(LedgerError::Unavailable(Trouble::Silence)) } else { now.outcome };
+            }
         };
+        self.note(Last { began: Some(Instant::now()), ..last });
         let outcome = write_beside(&self.beside).and_then(|()| write(&connection, self.lock_wait));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { outcome, ended: Instant::now() };
+        self.note(Last { outcome, ended: Instant::now(), began: None });
         outcome
+    }
+
+    fn last(&self) -> Last {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, last: Last) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 }
 
