@@ -11,7 +11,7 @@ use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
 use crate::laws_support::{MANNER, SET, moment, service_of};
-use crate::support::{CANARY, FakeEhr, TestApp, held, order};
+use crate::support::{CANARY, FakeEhr, Request, TestApp, held, order};
 
 const CPT: &str = "http://www.ama-assn.org/go/cpt";
 const HCPCS: &str = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets";
@@ -161,4 +161,82 @@ fn g06_the_member_directory_is_asked_for_the_service_day() {
     let days = Days::default();
     at_once(request.as_bytes(), service_of(&request), &SET, &MANNER, &moment("days"), &days).unwrap();
     assert_eq!(*days.0.lock().unwrap(), [date(2027, 2, 1)]);
+}
+
+#[test]
+fn g06_of_coverages_that_are_all_over_one_says_so() {
+    let cancelled = |id: &str| {
+        let mut coverage = order("47383").at("/prefetch/coverage/entry/0/resource").clone();
+        (coverage["id"], coverage["status"]) = (json!(id), json!("cancelled"));
+        json!({ "resource": coverage })
+    };
+    let app = TestApp::start();
+    for entries in [[cancelled("a"), cancelled("b")], [cancelled("b"), cancelled("a")]] {
+        let both = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+        let reply = app.sign(order("47383").in_version("2.2").with("/prefetch/coverage", both)).decided();
+        assert!(reply.text().contains("no-active-coverage") && reply.text().contains("Coverage/a"), "{}", reply.text());
+    }
+}
+
+#[test]
+fn g05_whoever_the_insurance_is_through_is_not_the_patient_under_the_patient_s_key() {
+    let parent = json!({"resourceType": "Patient", "id": "canary-parent"});
+    let through = order("47383").covered("subscriber", json!({"reference": "Patient/canary-parent"}));
+    let app = TestApp::start();
+    app.sign(through.clone().with("/prefetch/canary-subscriber", parent.clone())).decided();
+    app.sign(through.with("/prefetch/patient", parent)).refused(400, "invalid").at("Patient.id");
+}
+
+#[test]
+fn a_first_page_of_nothing_with_another_to_come_is_not_taken_for_none() {
+    let page = json!({"resourceType": "Bundle", "type": "searchset", "link": [
+        {"relation": "next", "url": "https://ehr.example.org/fhir/Coverage?page=2"}
+    ]});
+    let request = order("47383").with("/prefetch/coverage", page);
+    TestApp::start().sign(request).refused(412, "incomplete").at("prefetch");
+}
+
+#[test]
+fn b01_orders_that_are_only_named_are_counted_before_anything_else_is_done() {
+    let names: Vec<String> = (0..50_000).map(|number| format!("ServiceRequest/canary-{number}")).collect();
+    let patient = order("47383").at("/context/patientId").clone();
+    let context = json!({"patientId": patient, "dispatchedOrders": names, "performer": "Practitioner/canary"});
+    let request = order("47383").in_version("2.2").with("/hook", "order-dispatch").with("/context", context);
+    TestApp::start().invoke(request).refused(422, "too-costly").at("context.dispatchedOrders");
+}
+
+/// A request to book appointments for the order of the example, which is sent beside them.
+fn booking(appointments: &[Value]) -> Request {
+    let ordered: Value = serde_json::from_str(&order("47383").order_text()).unwrap();
+    let entries: Vec<Value> = appointments.iter().chain([&ordered]).map(|it| json!({ "resource": it })).collect();
+    let context = json!({
+        "userId": "Practitioner/canary", "patientId": order("47383").at("/context/patientId").clone(),
+        "appointments": {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    });
+    order("47383").in_version("2.2").with("/hook", "appointment-book").with("/context", context)
+}
+
+fn appointment(id: &str, status: &str, day: &str, patient: &str) -> Value {
+    let ordered: Value = serde_json::from_str(&order("47383").order_text()).unwrap();
+    let based = json!({"reference": format!("ServiceRequest/{}", ordered["id"].as_str().unwrap())});
+    json!({
+        "resourceType": "Appointment", "id": id, "status": status, "start": format!("{day}T09:00:00-05:00"),
+        "end": format!("{day}T10:00:00-05:00"), "basedOn": vec![based; 200],
+        "participant": [{"actor": {"reference": format!("Patient/{patient}")}, "status": "accepted"}]
+    })
+}
+
+#[test]
+fn g07_an_appointment_is_for_the_patient_and_books_nothing_once_it_is_cancelled() {
+    let app = TestApp::start();
+    let patient = order("47383").at("/context/patientId").as_str().unwrap().to_owned();
+    let booked = appointment("canary-booked", "booked", "2026-12-01", &patient);
+    let reply = app.invoke(booking(&[booked.clone()])).decided();
+    assert_eq!((reply.says("covered"), reply.assertions().len()), (vec!["not-covered".to_owned()], 1));
+    let other = appointment("canary-other", "booked", "2026-12-01", "canary-other");
+    app.invoke(booking(&[other])).refused(422, "invariant");
+    // The policy was not in force in 2019, and nothing takes place then.
+    let cancelled = appointment("canary-cancelled", "cancelled", "2019-12-01", &patient);
+    let both = app.invoke(booking(&[booked, cancelled])).decided();
+    assert_eq!(both.says("covered")[0], "not-covered", "{}", both.text());
 }

@@ -160,6 +160,51 @@ fn g01_what_could_not_be_read_is_never_believed_to_be_none() {
 }
 
 #[test]
+fn g01_whose_a_prescription_is_and_what_is_in_it_is_never_guessed() {
+    let answer = |earlier: Value, beside: Option<Value>| {
+        let mut ask = sign(&[medication("9999051")]).told(Says::ehr("MedicationRequest", &[earlier]));
+        if let Some(beside) = beside {
+            ask = ask.sending("medications", beside);
+        }
+        ask.answer().codes("pa-needed")
+    };
+    for subject in
+        [json!({"display": "Alice"}), json!({"identifier": {"value": "1"}}), json!({"reference": "urn:uuid:0"})]
+    {
+        let mut earlier = prescription("earlier", "9999052");
+        earlier["subject"] = subject.clone();
+        assert_eq!(answer(earlier, None), ["conditional"], "{subject}");
+    }
+    let coded = |code: &str| json!({"itemCodeableConcept": {"coding": [{"system": RXNORM, "code": code}]}});
+    let words = json!({"itemCodeableConcept": {"text": "some medicine"}});
+    let reference = json!({"itemReference": {"reference": "Medication/nowhere"}});
+    for (ingredients, expected) in [
+        (json!([coded("9999059"), words]), "conditional"),
+        (json!([reference, coded("9999059")]), "conditional"),
+        (json!([coded("9999059"), coded("9999058")]), "auth-needed"),
+        (json!([words, coded("9999052")]), "no-auth"),
+    ] {
+        let mut earlier = prescription("earlier", "0");
+        earlier.as_object_mut().unwrap().shift_remove("medicationCodeableConcept");
+        earlier["medicationReference"] = json!({"reference": "Medication/m"});
+        let combined = json!({"resourceType": "Medication", "id": "m", "ingredient": ingredients});
+        assert_eq!(answer(earlier, Some(combined)), [expected], "{ingredients}");
+    }
+}
+
+#[test]
+fn g01_an_amount_that_is_weighed_is_no_count() {
+    let ordered = |quantity: Value| {
+        let mut order = medication("9999061");
+        order["dispenseRequest"] = json!({ "quantity": quantity });
+        sign(&[order]).answer().codes("pa-needed")
+    };
+    let ucum = "http://unitsofmeasure.org";
+    assert_eq!(ordered(json!({"value": 30, "system": ucum, "code": "kg"})), ["conditional"]);
+    assert_ne!(ordered(json!({"value": 30, "system": ucum, "code": "{tablet}"})), ["conditional"]);
+}
+
+#[test]
 fn g01_an_order_of_another_type_with_the_id_of_a_prescription_hides_nothing() {
     let mut order = service(RXNORM, "9999051");
     order["id"] = json!("one");
