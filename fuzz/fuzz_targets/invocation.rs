@@ -39,7 +39,7 @@ impl Source for Ehr<'_> {
             let mut found = self.0.iter().filter(|(kind, _)| kind == query.kind()).map(|(_, text)| *text);
             match query {
                 Query::Read { .. } => found.next().map_or(Reply::Nothing, |text| Reply::Found(vec![text.to_owned()])),
-                Query::Search { .. } => {
+                Query::Search { .. } | Query::Page { .. } => {
                     let entries: Vec<String> = found.map(|text| format!(r#"{{"resource":{text}}}"#)).collect();
                     Reply::Found(vec![format!(r#"{{"resourceType":"Bundle","entry":[{}]}}"#, entries.join(","))])
                 }
