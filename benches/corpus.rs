@@ -266,8 +266,9 @@ pub fn payload(entry: &Entry) -> Vec<u8> {
     }
     let Entry { assertions, cards, policies, members, .. } = entry;
     let lists = serde_json::to_vec(&Lists { assertions, cards, policies, members }).unwrap();
-    let parts: [&[u8]; 5] =
-        [&lists, entry.determinations.as_bytes(), entry.learned.as_bytes(), &entry.request, &entry.response];
+    let Entry { determinations, learned, request, response, manner, .. } = entry;
+    let parts: [&[u8]; 6] =
+        [&lists, determinations.as_bytes(), learned.as_bytes(), request, response, manner.as_bytes()];
     let mut whole = Vec::new();
     for part in parts {
         whole.extend(u32::try_from(part.len()).unwrap().to_be_bytes());

@@ -56,6 +56,9 @@ const BODY: &str = include_str!("../cds-hooks/examples/order-sign-47383.request.
 const CONNECTIONS: usize = 16;
 const OFFERED: u64 = 10_000;
 
+/// What is sent in place of a token to a server that asks for none.
+const NO_TOKEN: &str = "none";
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -98,7 +101,7 @@ fn compare(
     for round in 0..=rounds {
         for (index, (_, address, signer)) in kinds.iter().enumerate() {
             let file = folder.join("tokens");
-            let tokens = (0..requests).map(|_| signer.map_or_else(|| "none".to_owned(), fresh));
+            let tokens = (0..requests).map(|_| signer.map_or_else(|| NO_TOKEN.to_owned(), fresh));
             std::fs::write(&file, tokens.collect::<Vec<_>>().join("\n")).unwrap();
             let before = ProcessTime::now();
             let out =
@@ -240,10 +243,14 @@ impl Caller {
         self.called += 1;
         let instance = uuid::Uuid::new_v4().to_string();
         let body = BODY.replacen(INSTANCE, &instance, 1);
+        // Where nobody is registered, nobody may speak for others.
+        let forwarded = match authorization == bearer(NO_TOKEN) {
+            true => String::new(),
+            false => format!("x-forwarded-for: {}\r\n", self.forwarded),
+        };
         let head = format!(
             "POST /cds-services/order-sign-crd HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             x-forwarded-for: {}\r\nauthorization: {authorization}\r\ncontent-length: {}\r\n\r\n",
-            self.forwarded,
+             {forwarded}authorization: {authorization}\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         let mut stream = self.stream.take().unwrap_or_else(|| {

@@ -98,7 +98,7 @@ fn calls(address: SocketAddr, dear: &Dear, number: u32) -> u16 {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         let head = format!(
-            "POST {} HTTP/1.1\r\nHost: covenant.example\r\nConnection: close\r\nContent-Type: application/json\r\n\
+            "POST {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n",
             dear.path,
             body.len()
