@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::fhir::codings;
-use super::known::Found;
+use super::known::{Found, Resolved};
 use crate::decide::facts::{Fact, Facts, Why};
 use crate::policy::model::{Coding, Condition, FactName, Policy, PolicySet, SystemId};
 
@@ -62,12 +62,14 @@ pub(super) struct Codes<'s> {
     read: Vec<Coding>,
     open: bool,
     failed: Option<Why>,
+    /// The resources that were looked at, by their places in the index.
+    seen: BTreeSet<usize>,
 }
 
 impl<'s> Codes<'s> {
     /// Nothing yet of a fact.
     pub(super) fn of(fact: FactName, set: &'s PolicySet) -> Self {
-        Self { fact, set, read: Vec::new(), open: false, failed: None }
+        Self { fact, set, read: Vec::new(), open: false, failed: None, seen: BTreeSet::new() }
     }
 
     /// Codes of something that is one part of the fact. Without one that can be compared it is not read: it may be anything.
@@ -112,10 +114,11 @@ impl<'s> Codes<'s> {
         self.failed = Some(why);
     }
 
-    /// What was found of a resource that the fact rests on, where it was found; else the fact is open.
-    pub(super) fn found<T>(&mut self, found: Found<T>) -> Option<T> {
+    /// The resource that the fact rests on, where it was found; else the fact is open. Each is given once, however often it is
+    /// referred to.
+    pub(super) fn found<'r, 'k>(&mut self, found: Found<Resolved<'r, 'k>>) -> Option<Resolved<'r, 'k>> {
         match found {
-            Found::Is(resource) => return Some(resource),
+            Found::Is(resource) => return self.seen.insert(resource.at.place()).then_some(resource),
             Found::Failed(why) => self.failed(why),
             Found::Nothing | Found::Unsaid => self.unread(),
         }

@@ -231,7 +231,7 @@ fn g07_an_appointment_is_for_the_patient_and_books_nothing_once_it_is_cancelled(
     let app = TestApp::start();
     let patient = order("47383").at("/context/patientId").as_str().unwrap().to_owned();
     let booked = appointment("canary-booked", "booked", "2026-12-01", &patient);
-    let reply = app.invoke(booking(&[booked.clone()])).decided();
+    let reply = app.invoke(booking(std::slice::from_ref(&booked))).decided();
     assert_eq!((reply.says("covered"), reply.assertions().len()), (vec!["not-covered".to_owned()], 1));
     let other = appointment("canary-other", "booked", "2026-12-01", "canary-other");
     app.invoke(booking(&[other])).refused(422, "invariant");
