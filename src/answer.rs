@@ -47,7 +47,8 @@ impl Moment {
     }
 }
 
-/// How this server answers, whoever asks. All of it is kept with each answer: see [`kept`](Manner::kept).
+/// The settings that an answer depends on. They are recorded with every answer, so that replay does not depend on the current
+/// configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manner {
@@ -65,16 +66,14 @@ pub struct Manner {
 }
 
 impl Manner {
-    /// The manner as JSON, which is kept with an answer: the same answer is made from it later, whatever is set then.
-    ///
-    /// Every setting is in it, since the whole type is written.
+    /// The settings as JSON, for the record of an answer. The whole type is serialized, so no setting can be left out.
     #[must_use]
     pub fn kept(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The manner that was kept with an answer. A setting that is newer than the record is taken from `now`. None if the
-    /// record holds something else than a manner.
+    /// The settings recorded with an answer. Settings that the record does not have are taken from `now`. Returns `None` if the
+    /// record is not an object or has an unknown setting.
     #[must_use]
     pub fn of_record(kept: &str, now: &Self) -> Option<Self> {
         let kept: Map<String, Kept> = serde_json::from_str(kept).ok()?;
@@ -84,7 +83,7 @@ impl Manner {
     }
 }
 
-/// Puts each member of one object in the place of the other's.
+/// Overwrites the members of `below` with those of `above`, recursively.
 fn lay_over(below: &mut Kept, above: Kept) {
     match (below, above) {
         (Kept::Object(below), Kept::Object(above)) => {

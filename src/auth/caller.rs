@@ -1,13 +1,13 @@
-//! Whose data something is that calls share: the key to everything that one call leaves for another.
+//! The key under which data is shared between calls.
 
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-/// Whose data something is that calls share: a client's, in one tenant, read with one access token of the EHR.
+/// Identifies whose data a shared entry is: the client, its tenant and, where it matters, the EHR access token.
 ///
-/// Only this room makes one, of a client that it has verified; whoever has one can narrow it to a token. What is kept
-/// under one key is found under no other, and no other type can be made into such a key.
+/// Only `auth` creates a `Caller`, from a verified client. [`with_access`](Self::with_access) narrows it to a token. Caches,
+/// coalescing, circuit breakers, rate limits and feedback use it as their key, so one caller never sees another's entries.
 ///
 /// ```compile_fail,E0451
 /// let forged = covenant::auth::Caller { client: "anyone".into() };
@@ -19,14 +19,14 @@ pub struct Caller {
     access: Access,
 }
 
-/// By which access token of the EHR something was had.
+/// The access token that an entry depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Access {
-    /// It does not depend on a token.
+    /// The entry does not depend on a token.
     Whichever,
-    /// Without a token.
+    /// The call had no token.
     None,
-    /// By the token of this SHA-256: what is kept does not hold tokens.
+    /// The SHA-256 of the token; tokens themselves are not kept.
     Token([u8; 32]),
 }
 
