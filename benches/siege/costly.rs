@@ -195,7 +195,10 @@ fn dear() -> Vec<Dear> {
                     "valueCodeableConcept": {"coding": [coding(47_000 + number)]}
                 })
             };
-            entry["resource"]["code"]["extension"] = list(billing, option);
+            // An empty list is no FHIR.
+            if billing > 0 {
+                entry["resource"]["code"]["extension"] = list(billing, option);
+            }
             let mut entries = vec![entry; count];
             for (number, entry) in entries.iter_mut().enumerate() {
                 entry["resource"]["id"] = format!("dear-{number}").into();
